@@ -1,0 +1,102 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "sotto",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "sotto", targets: ["sotto"]),
+        .executable(name: "sotto-signal", targets: ["sotto-signal"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // 0: system libraries, and the C that Swift cannot say.
+        .systemLibrary(name: "CNice", pkgConfig: "nice", providers: [.apt(["libnice-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CNGTCP2", pkgConfig: "libngtcp2", providers: [.apt(["libngtcp2-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
+        .target(name: "CSotto", dependencies: ["CNice"]),
+
+        // 1: pure. No sockets, clocks, tasks or Foundation.
+        library("Noise", ["CSodium"]),
+        library("Identity", ["CSodium", "Noise"]),
+        library("Wire", []),
+        library("Paths", ["CSodium"]),
+
+        // 2: drivers, one outside thing each.
+        library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
+        library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
+        library("SignalingClient", ["Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
+
+        // 3: sessions with peers, and what people say through them.
+        library(
+            "Peering",
+            ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore, nioPosix]),
+        library("Messenger", ["CSodium", "Identity", "Peering", "Wire", logging, nioCore]),
+
+        // 4: front ends.
+        .executableTarget(
+            name: "sotto",
+            dependencies: ["CQREncode", "Identity", "Messenger", "Wire", argumentParser, logging],
+            swiftSettings: strict),
+
+        // The server.
+        .target(
+            name: "SignalingServer",
+            dependencies: [
+                "Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+            ],
+            path: "signaling/Sources/SignalingServer", swiftSettings: strict),
+        .executableTarget(
+            name: "sotto-signal",
+            dependencies: ["SignalingServer", configuration, argumentParser, logging, serviceLifecycle],
+            path: "signaling/Sources/sotto-signal", swiftSettings: strict),
+
+        // Tests: one target per module, and the laboratory.
+        tests("NoiseTests", ["Noise"]),
+        tests("IdentityTests", ["Identity", "Noise"]),
+        tests("WireTests", ["Wire"]),
+        tests("PathsTests", ["Paths"]),
+        tests("ICETests", ["ICE", "Wire"]),
+        tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
+        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", nioCore, nioPosix]),
+        tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
+        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
+        tests("SottoTests", ["sotto"]),
+        tests("ArchitectureTests", []),
+        .target(name: "NATLab", path: "Tests/NATLab", swiftSettings: strict),
+        tests("NATLabTests", ["NATLab"]),
+        tests("NATMatrixTests", ["NATLab"]),
+    ]
+)
