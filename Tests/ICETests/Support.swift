@@ -209,6 +209,9 @@ enum Process {
         return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * Int(getpagesize())
     }
 
+    /// Whether AddressSanitizer watches.
+    static var isSanitized: Bool { dlsym(nil, "__asan_init") != nil }
+
     /// Names of the threads that run now.
     static var threadNames: [String] {
         names("/proc/self/task").compactMap { id in
