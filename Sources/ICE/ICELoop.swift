@@ -1,7 +1,6 @@
 import CNice
 import CSotto
 import Glibc
-import Synchronization
 
 /// The one thread on which all agents of libnice live, with the GMainContext that drives them. The thread starts with the
 /// first agent and ends after `shutdown()`, or when the loop and all its agents are released.
@@ -36,13 +35,13 @@ final class LoopCore: @unchecked Sendable {
         case idle, running, ended
     }
 
-    private struct State {
+    private struct State: Sendable {
         var phase = Phase.idle
         var jobs: [Job] = []
     }
 
     let context: OpaquePointer
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Owned by the loop's thread.
     private var agents: Set<UInt> = []
     /// Owned by the loop's thread.

@@ -73,7 +73,7 @@ extension ICETests {
 
         @Test(arguments: [EventName.localCandidate, .gatheringDone, .selectedPair, .packet, .failed, .closed])
         func anAgentCanBeClosedFromWithinAnEvent(name: EventName) async throws {
-            let slot = Mutex<ICEAgent?>(nil)
+            let slot = Locked<ICEAgent?>(nil)
             let alice = Peer(loop, .controlling) { event in
                 guard name.matches(event) else { return }
                 let agent = slot.withLock { $0 }

@@ -1,8 +1,8 @@
 import Glibc
-import ICE
-import Synchronization
 import Testing
 import Wire
+
+@testable import ICE
 
 /// All suites of the driver, one test after the other: some count descriptors and threads of the whole process.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ICETests {}
@@ -13,12 +13,12 @@ struct DeadlinePassed: Error {}
 
 /// The events of one agent, to be waited for.
 final class Recorder: Sendable {
-    private struct State {
+    private struct State: Sendable {
         var events: [ICEEvent] = []
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var events: [ICEEvent] { state.withLock { $0.events } }
 
@@ -233,8 +233,8 @@ enum Process {
         return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * Int(getpagesize())
     }
 
-    /// Whether AddressSanitizer watches.
-    static var isSanitized: Bool { dlsym(nil, "__asan_init") != nil }
+    /// Whether AddressSanitizer or ThreadSanitizer watches.
+    static var isSanitized: Bool { dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil }
 
     /// Names of the threads that run now.
     static var threadNames: [String] {
