@@ -69,7 +69,7 @@ package final class ICEAgent: Sendable {
         var start = 0
         var mustWake = false
         while start < bytes.count {
-            let end = min(bytes.count, start.advanced(by: min(segment, bytes.count - start)))
+            let end = start + min(segment, bytes.count - start)
             let packet = [UInt8](bytes[start..<end])
             mustWake = shared.outgoing.withLock { $0.append(packet) } || mustWake
             start = end
