@@ -73,8 +73,10 @@ struct CipherStateTests {
         #expect(sender.encryptError([], [7]) == .nonceExhausted)
         sender.state.setNonce(0)
         #expect(sender.encryptError([], [7]) == nil)
-        #expect(failure { () throws(NoiseError) in try sender.state.encrypt(nonce: .max, ad: [], []) } == .nonceExhausted)
-        #expect(failure { () throws(NoiseError) in try sender.state.decrypt(nonce: .max, ad: [], last) } == .nonceExhausted)
+        #expect(
+            failure { () throws(NoiseError) in try sender.state.encrypt(nonce: .max, ad: [], []) } == .nonceExhausted)
+        #expect(
+            failure { () throws(NoiseError) in try sender.state.decrypt(nonce: .max, ad: [], last) } == .nonceExhausted)
     }
 
     @Test("messages with their nonce beside them open in any order and leave the counter", arguments: ciphers)
@@ -115,7 +117,8 @@ struct CipherStateTests {
         #expect(sender.state.nonce == 1)
         let message = try sender.state.encryptWithAd([], [1])
         #expect(
-            failure { () throws(NoiseError) in try old.state.decrypt(nonce: 1, ad: [], message) } == .authenticationFailed)
+            failure { () throws(NoiseError) in try old.state.decrypt(nonce: 1, ad: [], message) }
+                == .authenticationFailed)
         #expect(try receiver.state.decryptWithAd([], message) == [1])
     }
 

@@ -16,9 +16,13 @@ struct InteroperabilityTests {
         "XXpsk0+psk1+psk2+psk3",
     ]
 
-    @Test("handshake, transport and rekey agree in both roles", arguments: ["ChaChaPoly", "AESGCM"], ["BLAKE2b", "SHA256", "SHA512"])
+    @Test(
+        "handshake, transport and rekey agree in both roles", arguments: ["ChaChaPoly", "AESGCM"],
+        ["BLAKE2b", "SHA256", "SHA512"])
     func agreesInBothRoles(cipher: String, hash: String) throws {
-        guard let python = PythonEnvironment.python, CipherFunction(rawValue: cipher)?.isAvailable == true else { return }
+        guard let python = PythonEnvironment.python, CipherFunction(rawValue: cipher)?.isAvailable == true else {
+            return
+        }
         let peer = try PythonPeer(python: python)
         var finished = 0
         for pattern in Self.fundamental + Self.psk {

@@ -9,7 +9,8 @@ struct ProtocolNameTests {
         arguments: [
             "", "Noise", "Noise_", "noise_IK_25519_ChaChaPoly_BLAKE2b", "Noise_IK_448_ChaChaPoly_BLAKE2b",
             "Noise_IK_25519_ChaChaPoly_BLAKE2s", "Noise_IK_25519_ChaChaPoly", "Noise_IK_25519_ChaChaPoly_BLAKE2b_",
-            "Noise_IK_25519_ChaChaPoly_BLAKE2b ", "Noise__25519_ChaChaPoly_BLAKE2b", "Noise_ZZ_25519_ChaChaPoly_BLAKE2b",
+            "Noise_IK_25519_ChaChaPoly_BLAKE2b ", "Noise__25519_ChaChaPoly_BLAKE2b",
+            "Noise_ZZ_25519_ChaChaPoly_BLAKE2b",
             "Noise_ik_25519_ChaChaPoly_BLAKE2b", "Noise_IKpsk_25519_ChaChaPoly_BLAKE2b",
             "Noise_IKpsk3_25519_ChaChaPoly_BLAKE2b", "Noise_IKpsk00_25519_ChaChaPoly_BLAKE2b",
             "Noise_IKpsk-1_25519_ChaChaPoly_BLAKE2b", "Noise_IKpsk0+_25519_ChaChaPoly_BLAKE2b",

@@ -24,7 +24,9 @@ enum PythonEnvironment {
             print(error)
         }
         let line = String(repeating: "!", count: 100)
-        print("\(line)\n!! SKIPPED: no live interoperability test, because scripts/python-env failed (see above)\n\(line)")
+        print(
+            "\(line)\n!! SKIPPED: no live interoperability test, because scripts/python-env failed (see above)\n\(line)"
+        )
         return nil
     }()
 }
