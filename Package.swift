@@ -62,7 +62,10 @@ let package = Package(
         // 3: sessions with peers, and what people say through them.
         library(
             "Peering",
-            ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore, nioPosix]),
+            [
+                "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
+                nioPosix,
+            ]),
         library("Messenger", ["CSodium", "Identity", "Peering", "Wire", logging, nioCore]),
 
         // 4: front ends.
