@@ -50,7 +50,7 @@ let package = Package(
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium"]),
-        library("Identity", ["CSodium", "Noise"]),
+        library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
 
@@ -88,7 +88,7 @@ let package = Package(
 
         // Tests: one target per module, and the laboratory.
         tests("NoiseTests", ["Noise"], resources: [.copy("Vectors")]),
-        tests("IdentityTests", ["Identity", "Noise"]),
+        tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["ICE", "Wire"]),
