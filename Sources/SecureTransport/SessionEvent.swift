@@ -1,0 +1,34 @@
+import Paths
+
+/// What happened in a session, taken from it with `pollEvent`.
+package enum SessionEvent: Equatable, Sendable {
+    /// Both ends have proved themselves; streams may be opened. Carries the peer's greeting (at most 256 bytes).
+    case handshakeCompleted(greeting: [UInt8])
+    /// The peer opened a stream.
+    case streamOpened(StreamID)
+    /// There are bytes to read. Comes again only after a `read`, so read until nothing is left.
+    case streamReadable(StreamID)
+    /// There is room again in a stream that had refused bytes.
+    case streamWritable(StreamID)
+    /// The peer finished the stream and everything has been read.
+    case streamFinished(StreamID)
+    /// The peer reset its sending side; unread bytes are gone.
+    case streamReset(StreamID, code: UInt64)
+    /// The peer does not want more of this stream; unsent bytes are gone. The code is known only in part of the cases
+    /// (the QUIC library keeps it to itself until the stream is closed).
+    case streamStopped(StreamID, code: UInt64?)
+    /// The peer allows more streams of one kind.
+    case streamsAvailable(bidirectional: Bool)
+    /// A datagram arrived.
+    case datagram([UInt8])
+    /// Packets now travel on this path; the round-trip time in nanoseconds, if measured.
+    case pathChosen(PathID, PathKind, roundTripTime: UInt64?)
+    /// Nothing is heard on the path in use: every packet goes out twice until that is settled.
+    case pathSuspected(PathID)
+    /// The path no longer carries anything.
+    case pathLost(PathID)
+    /// Largest packet on the path in use, in bytes.
+    case mtuChanged(PathID, Int)
+    /// The last event, exactly once.
+    case closed(CloseReason)
+}
