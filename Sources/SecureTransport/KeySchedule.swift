@@ -52,7 +52,9 @@ enum KeySchedule {
     /// The two Initial secrets: whoever knows the responder's public key and the connection id can compute them, so
     /// they keep strangers and scanners out and nothing more (as in RFC 9001 §5.2).
     static func initialSecrets(responder: PublicKey, firstConnectionID: [UInt8]) -> DirectionalSecrets {
-        let root = responder.bytes.withUnsafeBytes { derive(.initial, from: $0, context: firstConnectionID) }
+        let root = SecretBytes(copying: responder.bytes).withUnsafeBytes {
+            derive(.initial, from: $0, context: firstConnectionID)
+        }
         return root.withUnsafeBytes { root in
             DirectionalSecrets(client: derive(.clientInitial, from: root), server: derive(.serverInitial, from: root))
         }

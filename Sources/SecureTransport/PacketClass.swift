@@ -1,35 +1,16 @@
 import Noise
+package import Paths
 
-/// First 8 bytes of every connection id that one end of a session issues, and of the path probes addressed to it: all
-/// that a receiver needs to find the session a packet is for.
-package struct ConnectionTag: Hashable, Sendable, Comparable {
-    /// Length in bytes.
-    package static let length = 8
-
-    /// The 8 bytes, read as a big-endian number.
-    package let rawValue: UInt64
-
-    package init(rawValue: UInt64) {
-        self.rawValue = rawValue
-    }
-
-    /// The tag at the start of `bytes`, which must hold at least 8.
-    package init?(_ bytes: some Collection<UInt8>) {
-        guard bytes.count >= ConnectionTag.length else { return nil }
-        rawValue = bytes.prefix(ConnectionTag.length).reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    /// The 8 bytes.
-    package var bytes: [UInt8] {
-        (0..<ConnectionTag.length).map { UInt8(truncatingIfNeeded: rawValue >> (56 - 8 * UInt64($0))) }
-    }
-
+extension ConnectionTag {
+    /// A new tag from the system's randomness.
     package static func random() -> ConnectionTag {
-        ConnectionTag(rawValue: Sodium.randomBytes(count: length).reduce(0) { $0 << 8 | UInt64($1) })
+        ConnectionTag(rawValue: Sodium.randomBytes(count: byteCount).reduce(0) { $0 << 8 | UInt64($1) })
     }
 
-    package static func < (left: ConnectionTag, right: ConnectionTag) -> Bool {
-        left.rawValue < right.rawValue
+    /// The tag at the start of a connection id; nil if that is too short.
+    init?(connectionID: some Collection<UInt8>) {
+        guard connectionID.count >= ConnectionTag.byteCount else { return nil }
+        self.init(connectionID.prefix(ConnectionTag.byteCount))
     }
 }
 
@@ -67,12 +48,12 @@ enum PacketHeader {
         guard let header = LongHeader(packet, at: 0) else { return .other }
         switch header.type {
         case .initial: return .initial(destination: header.destination)
-        case .handshake: return ConnectionTag(header.destination).map(PacketClass.tagged) ?? .other
+        case .handshake: return ConnectionTag(connectionID: header.destination).map(PacketClass.tagged) ?? .other
         }
     }
 
     private static func tag(_ packet: UnsafeRawBufferPointer, at offset: Int) -> ConnectionTag? {
-        guard packet.count >= offset + ConnectionTag.length else { return nil }
+        guard packet.count >= offset + ConnectionTag.byteCount else { return nil }
         return ConnectionTag(rawValue: UInt64(bigEndian: packet.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
     }
 

@@ -71,7 +71,7 @@ extension QUICConnection {
             QUICConnection.of(user)?.opened(stream: StreamID(rawValue: id))
             return 0
         }
-        callbacks.recv_stream_data = { _, flags, id, _, data, length, user in
+        callbacks.recv_stream_data = { _, flags, id, _, data, length, user, _ in
             QUICConnection.of(user)?.received(
                 UnsafeBufferPointer(start: data, count: length), on: StreamID(rawValue: id),
                 isLast: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0)

@@ -1,4 +1,5 @@
 import CNGTCP2
+import Noise
 
 // Streams and datagrams: what the application does, and what ngtcp2 reports.
 
@@ -9,7 +10,11 @@ extension QUICConnection {
         let status =
             bidirectional
             ? ngtcp2_conn_open_bidi_stream(ngtcp2, &number, nil) : ngtcp2_conn_open_uni_stream(ngtcp2, &number, nil)
-        guard status == 0 else { throw status == NGTCP2_ERR_STREAM_ID_BLOCKED ? .streamLimit : .internalFailure }
+        guard status == 0 else {
+            guard status == NGTCP2_ERR_STREAM_ID_BLOCKED else { throw .internalFailure }
+            wantedStreams.insert(bidirectional)
+            throw .streamLimit
+        }
         let id = StreamID(rawValue: number)
         streams[id] = QUICStream(id: id, isLocal: true)
         return id
@@ -209,7 +214,7 @@ extension QUICConnection {
     }
 
     func streamsAvailable(bidirectional: Bool) {
-        guard phase == .established else { return }
+        guard wantedStreams.remove(bidirectional) != nil else { return }
         events.append(.streamsAvailable(bidirectional: bidirectional))
     }
 

@@ -1,6 +1,7 @@
 import CNGTCP2
 import CSodium
 import Noise
+import Paths
 
 /// One QUIC connection over ngtcp2 0.12.1, with Noise for its handshake. Its files are the only code that calls ngtcp2.
 ///
@@ -43,6 +44,8 @@ final class QUICConnection {
     var isConfirmed = false
     /// Set once by the handshake; the session takes it from here.
     var probeSecrets: DirectionalSecrets?
+    /// Server: the secret for 1-RTT packets from the client, installed with the confirmation.
+    var pendingReceiveSecret: SecretBytes?
     var keyUpdates = 0
 
     var events = EventQueue()
@@ -55,6 +58,8 @@ final class QUICConnection {
     var retriesBlocked = false
     var outgoingDatagrams: [[UInt8]] = []
     var incomingDatagrams = 0
+    /// `openStream` was refused for this kind: true is bidirectional.
+    var wantedStreams: Set<Bool> = []
 
     /// Never goes backwards, which ngtcp2 asserts.
     private(set) var clock: UInt64
@@ -118,7 +123,7 @@ final class QUICConnection {
 
     /// A connection id of ours: tag, then random bytes.
     func writeConnectionID(to id: UnsafeMutablePointer<ngtcp2_cid>) {
-        let bytes = tag.bytes + Sodium.randomBytes(count: PacketHeader.connectionIDLength - ConnectionTag.length)
+        let bytes = tag.bytes + Sodium.randomBytes(count: PacketHeader.connectionIDLength - ConnectionTag.byteCount)
         ngtcp2_cid_init(id, bytes, bytes.count)
     }
 
@@ -187,7 +192,7 @@ final class QUICConnection {
         guard let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
             id.pointee.datalen == PacketHeader.connectionIDLength
         else { return nil }
-        return withUnsafeBytes(of: id.pointee.data) { ConnectionTag($0.prefix(ConnectionTag.length)) }
+        return withUnsafeBytes(of: id.pointee.data) { ConnectionTag(connectionID: $0) }
     }
 }
 
@@ -195,8 +200,15 @@ final class QUICConnection {
 struct EventQueue {
     private var events: [SessionEvent] = []
     private var next = 0
+    private var hasEnded = false
 
+    /// Adds an event. `closed` stays the last: what comes after it goes before it, or nowhere if it was taken already.
     mutating func append(_ event: SessionEvent) {
+        guard !hasEnded else {
+            if next < events.count { events.insert(event, at: events.count - 1) }
+            return
+        }
+        if case .closed = event { hasEnded = true }
         events.append(event)
     }
 

@@ -1,4 +1,4 @@
-import Paths
+package import Paths
 
 /// What happened in a session, taken from it with `pollEvent`.
 package enum SessionEvent: Equatable, Sendable {
@@ -21,13 +21,15 @@ package enum SessionEvent: Equatable, Sendable {
     case streamsAvailable(bidirectional: Bool)
     /// A datagram arrived.
     case datagram([UInt8])
-    /// Packets now travel on this path; the round-trip time in nanoseconds, if measured.
-    case pathChosen(PathID, PathKind, roundTripTime: UInt64?)
-    /// Nothing is heard on the path in use: every packet goes out twice until that is settled.
+    /// Packets now travel on this path; with its round-trip time, if measured.
+    case pathChosen(PathID, PathKind, roundTrip: TimeSpan?)
+    /// Nothing is heard on the path; if it is the one in use, every packet goes out twice until that is settled.
     case pathSuspected(PathID)
-    /// The path no longer carries anything.
+    /// The path no longer carries anything; look for another.
     case pathLost(PathID)
-    /// Largest packet on the path in use, in bytes.
+    /// A suspected or lost path answers again.
+    case pathRestored(PathID)
+    /// Largest packet that the path carries, in bytes.
     case mtuChanged(PathID, Int)
     /// The last event, exactly once.
     case closed(CloseReason)
