@@ -98,7 +98,8 @@ let package = Package(
         tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
-        .target(name: "NATLab", path: "Tests/NATLab", swiftSettings: strict),
+        .target(name: "CNATLab", path: "Tests/CNATLab"),
+        .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
     ]
