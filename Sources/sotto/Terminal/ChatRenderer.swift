@@ -36,7 +36,8 @@ struct ChatRenderer: Sendable {
 
     /// Who wrote an entry.
     enum Author: Equatable, Sendable {
-        case peer(String), own
+        case peer(String)
+        case own
         case notice
     }
 

@@ -125,8 +125,8 @@ final class ChatScreen: Sendable {
             case .suspend:
                 terminal.write(output + state.renderer.eraseFooter())
                 output = ""
+                // Comes back as `resumed`, which draws again.
                 terminal.suspend()
-                output = state.renderer.redrawFooter(state.editor)
             }
         }
         terminal.write(output)

@@ -56,7 +56,7 @@ struct KeyDecoder: Sendable {
         case .csi(let parameters): takeCSI(byte, parameters)
         case .ss3:
             state = .ground
-            if let key = Self.cursorKey(byte, modifier: 1) { emit(key) }
+            if let key = Self.cursorKey(byte, modifier: Self.isLowercase(byte) ? 5 : 1) { emit(key) }
         case .linuxFunctionKey: state = .ground
         case .paste: takePaste(byte)
         }
@@ -137,6 +137,8 @@ struct KeyDecoder: Sendable {
             .map { Int(String(decoding: $0, as: UTF8.self)) ?? 1 }
         let modifier = numbers.count > 1 ? numbers[1] : 1
         guard final == UInt8(ascii: "~") else {
+            // Small letters and private parameters are answers of the terminal, not keys.
+            guard !Self.isLowercase(final), parameters.first != UInt8(ascii: "?") else { return }
             if let key = Self.cursorKey(final, modifier: modifier) { emit(key) }
             return
         }
@@ -176,15 +178,17 @@ struct KeyDecoder: Sendable {
         text = ""
     }
 
-    /// `modifier` as xterm encodes it: 1 is none, 3 is Alt, 5 is Ctrl.
+    private static func isLowercase(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) }
+
+    /// `modifier` as xterm encodes it: 1 is none, 2 Shift, 3 Alt, 5 Ctrl. rxvt sends small letters with Ctrl.
     private static func cursorKey(_ final: UInt8, modifier: Int) -> Key? {
-        switch (final, modifier) {
+        switch (isLowercase(final) ? final - 0x20 : final, modifier) {
         case (UInt8(ascii: "A"), _): .up
         case (UInt8(ascii: "B"), _): .down
         case (UInt8(ascii: "C"), 1), (UInt8(ascii: "C"), 2): .right
         case (UInt8(ascii: "D"), 1), (UInt8(ascii: "D"), 2): .left
-        case (UInt8(ascii: "C"), _), (UInt8(ascii: "c"), _): .wordRight
-        case (UInt8(ascii: "D"), _), (UInt8(ascii: "d"), _): .wordLeft
+        case (UInt8(ascii: "C"), _): .wordRight
+        case (UInt8(ascii: "D"), _): .wordLeft
         case (UInt8(ascii: "H"), _): .home
         case (UInt8(ascii: "F"), _): .end
         default: nil
