@@ -50,7 +50,7 @@ let package = Package(
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium"]),
-        library("Identity", ["CSodium", "Noise"]),
+        library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
 
@@ -84,8 +84,8 @@ let package = Package(
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.
-        tests("NoiseTests", ["Noise"]),
-        tests("IdentityTests", ["Identity", "Noise"]),
+        tests("NoiseTests", ["Noise"], resources: [.copy("Vectors")]),
+        tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["ICE", "Wire"]),

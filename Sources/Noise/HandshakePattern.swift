@@ -85,7 +85,7 @@ struct HandshakePattern: Sendable {
     }
 
     /// Only the initiator sends, in the handshake and after it (§7.4).
-    var isOneWay: Bool { messages.count == 1 }
+    var isOneWay: Bool { name.utf8.count == 1 }
 
     /// How many pre-shared keys it takes, 32 bytes each.
     var pskCount: Int {
