@@ -37,6 +37,14 @@ static inline void sotto_ngtcp2_transport_params_default(ngtcp2_transport_params
     ngtcp2_transport_params_default(params);
 }
 
+static inline ngtcp2_ssize sotto_ngtcp2_encode_transport_params(uint8_t *destination, size_t length, int from_client,
+                                                                const ngtcp2_transport_params *params) {
+    return ngtcp2_encode_transport_params(destination, length,
+                                          from_client ? NGTCP2_TRANSPORT_PARAMS_TYPE_CLIENT_HELLO
+                                                      : NGTCP2_TRANSPORT_PARAMS_TYPE_ENCRYPTED_EXTENSIONS,
+                                          params);
+}
+
 static inline int sotto_ngtcp2_decode_transport_params(ngtcp2_transport_params *params, int from_client,
                                                        const uint8_t *data, size_t length) {
     return ngtcp2_decode_transport_params(params,

@@ -128,9 +128,11 @@ struct Path: Sendable {
     /// When this path will be suspected if no answer comes; nil if nothing speaks against it.
     var suspicionTime: MonotonicTime? {
         guard phase == .working, kind != .relay, let missed, let second = missed.second else { return nil }
-        let isHeard = (lastHeard ?? .distantPast) > missed.first.missedFrom
-        let patience = isHeard ? bound + configuration.hearingAllowance : bound
-        let time = max(missed.first.missedFrom + patience, second.missedFrom + answerTime)
+        // While the peer is still heard an answer may be late by the allowance, but once it is silent for the bound, not.
+        let silent = (lastHeard ?? .distantPast) + bound
+        let missing = missed.first.missedFrom + bound
+        let patient = max(missing, min(silent, missing + configuration.hearingAllowance))
+        let time = max(patient, second.missedFrom + answerTime)
         return max(time, notJudgedBefore ?? .distantPast)
     }
 

@@ -177,10 +177,16 @@ extension QUICConnection {
         return ngtcp2_conn_submit_crypto_data(ngtcp2, level, message, message.count)
     }
 
+    /// Our transport parameters without two that ngtcp2 adds by itself: version information, because there is one
+    /// version, and the permission to clear the fixed bit (RFC 9287), which tells packets from probes.
     private func encodeTransportParameters() -> [UInt8]? {
-        guard let ngtcp2 else { return nil }
+        guard let ngtcp2, let local = ngtcp2_conn_get_local_transport_params(ngtcp2) else { return nil }
+        var parameters = local.pointee
+        parameters.version_info_present = 0
+        parameters.grease_quic_bit = 0
         var buffer = [UInt8](repeating: 0, count: 1024)
-        let length = ngtcp2_conn_encode_local_transport_params(ngtcp2, &buffer, buffer.count)
+        let length = sotto_ngtcp2_encode_transport_params(
+            &buffer, buffer.count, role == .initiator ? 1 : 0, &parameters)
         return length < 0 ? nil : Array(buffer.prefix(length))
     }
 
@@ -192,8 +198,9 @@ extension QUICConnection {
         let status = sotto_ngtcp2_decode_transport_params(
             &parameters, role == .responder ? 1 : 0, bytes, bytes.count)
         guard status == 0 else { return status }
-        guard parameters.version_info_present == 0, parameters.preferred_address_present == 0,
-            parameters.retry_scid_present == 0, parameters.initial_scid.datalen == PacketHeader.connectionIDLength
+        guard parameters.version_info_present == 0, parameters.grease_quic_bit == 0,
+            parameters.preferred_address_present == 0, parameters.retry_scid_present == 0,
+            parameters.initial_scid.datalen == PacketHeader.connectionIDLength
         else { return NGTCP2_ERR_TRANSPORT_PARAM }
         return ngtcp2_conn_decode_remote_transport_params(ngtcp2, bytes, bytes.count)
     }

@@ -53,9 +53,11 @@ extension SecureSession {
         paths.status(of: path)
     }
 
-    /// Gives the probes their keys as soon as the handshake made them.
+    /// Gives the probes their keys when the handshake is finished: a replayed call gets no probes.
     func installProbeKeys(now: MonotonicTime) {
-        guard let tag = connection.remoteTag, let secrets = connection.probeSecrets.take() else { return }
+        guard connection.phase == .established, let tag = connection.remoteTag,
+            let secrets = connection.probeSecrets.take()
+        else { return }
         let isInitiator = connection.role == .initiator
         secrets.client.withUnsafeBytes { client in
             secrets.server.withUnsafeBytes { server in

@@ -75,7 +75,6 @@ package final class SecureSession {
         try connection.answer()
         let session = SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
         session.addPath(path, kind: kind, now: now)
-        session.installProbeKeys(now: now)
         return session
     }
 
