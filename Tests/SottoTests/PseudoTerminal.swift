@@ -52,7 +52,9 @@ final class PseudoTerminal: Sendable {
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)
         deadline.tv_sec += 5
-        while !String(decoding: bytes, as: UTF8.self).contains(text) {
+        // Bytes, because a line feed is no character of its own behind a carriage return.
+        let wanted = Array(text.utf8)
+        while !bytes.indices.contains(where: { bytes[$0...].starts(with: wanted) }) {
             var now = timespec()
             clock_gettime(CLOCK_MONOTONIC, &now)
             guard now.tv_sec < deadline.tv_sec else { break }
