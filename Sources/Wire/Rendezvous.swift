@@ -24,6 +24,8 @@ package struct Rendezvous: Hashable, Sendable {
         case bye
     }
 
+    /// The context under which payloads are sealed: the prologue of their Noise handshake.
+    package static let sealingContext = "sotto-rendezvous-v1"
     /// Size of a connection id in bytes.
     package static let connectionIDByteCount = 16
     /// Most candidates in one payload, and most that a receiver takes for one connection id.
