@@ -61,4 +61,9 @@ enum NiceCallbacks {
         AgentRegistry.agent(id)?.closeDeadlinePassed()
         return 0
     }
+
+    static let hopeEnded: GSourceFunc = { id in
+        AgentRegistry.agent(id)?.hopeEnded()
+        return 0
+    }
 }

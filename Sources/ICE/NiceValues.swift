@@ -5,10 +5,12 @@ import Wire
 // Between Wire's values and libnice's.
 
 extension SocketAddress {
-    /// The address with its zone.
+    /// The address with its zone; empty when libnice's is unset, which it copies only with a critical warning.
     init(_ address: inout NiceAddress) {
         self = withUnsafePointer(to: &address) { pointer in
-            SocketAddress { target, _ in nice_address_copy_to_sockaddr(pointer, target) }
+            SocketAddress { target, _ in
+                if nice_address_is_valid(pointer) != 0 { nice_address_copy_to_sockaddr(pointer, target) }
+            }
         }
     }
 }
