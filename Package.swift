@@ -16,6 +16,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
@@ -71,7 +72,10 @@ let package = Package(
         // 4: front ends.
         .executableTarget(
             name: "sotto",
-            dependencies: ["CQREncode", "Identity", "Messenger", "Wire", argumentParser, logging],
+            dependencies: [
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
+                argumentParser, logging, nioPosix,
+            ],
             swiftSettings: strict),
 
         // The server.
@@ -95,11 +99,12 @@ let package = Package(
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
-        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
+        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
+        .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
     ]
