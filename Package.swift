@@ -17,8 +17,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
-let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
-let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -57,7 +55,8 @@ let package = Package(
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
-        library("SignalingClient", ["Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
+        library("WebSocket", [nioCore]),
+        library("SignalingClient", ["Identity", "WebSocket", "Wire", logging, nioCore, nioPosix, nioSSL]),
 
         // 3: sessions with peers, and what people say through them.
         library(
@@ -75,7 +74,7 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+                "Identity", "WebSocket", "Wire", logging, nioCore, nioPosix, nioSSL,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -90,7 +89,7 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
-        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", nioCore, nioPosix]),
+        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "WebSocket", "Wire", logging, nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
         tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
