@@ -83,7 +83,7 @@ let package = Package(
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.
-        tests("NoiseTests", ["Noise"]),
+        tests("NoiseTests", ["Noise"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),

@@ -1,7 +1,7 @@
 // Layout: length u8 of what follows | type u8 (1 host, 2 server-reflexive, 3 peer-reflexive, 4 relayed)
 //         | endpoint (7 or 19 bytes) | priority u32 | foundation (u8 length, text)
 //         | related: u8 0, or u8 1 and an endpoint
-// The length lets a reader pass over types that it does not know. At most 77 bytes with its length.
+// The length lets a reader pass over types that it does not know. At most 78 bytes with its length.
 
 /// An ICE candidate (RFC 8445 §5.1), component 1, UDP. A value of this type has passed every check that can be made without
 /// asking the network.
@@ -66,7 +66,7 @@ extension ByteReader {
 extension ByteWriter {
     /// A candidate.
     package mutating func write(_ candidate: Candidate) {
-        var body = ByteWriter(capacity: 76)
+        var body = ByteWriter(capacity: 77)
         body.write(candidate.type.rawValue)
         body.write(candidate.endpoint)
         body.write(candidate.priority)

@@ -4,7 +4,7 @@
 //   0x04 end of candidates    nothing
 //   0x05 restart              nothing
 //   0x06 bye                  nothing
-// Nothing may follow. At most 5,472 bytes, so that sealed it is far below SIGNAL's 16,384.
+// Nothing may follow. At most 5,534 bytes, so that sealed it is far below SIGNAL's 16,384.
 
 /// What two peers tell each other to find a path: the plaintext of a SIGNAL frame's payload, which travels sealed.
 package struct Rendezvous: Hashable, Sendable {
@@ -28,6 +28,9 @@ package struct Rendezvous: Hashable, Sendable {
     package static let connectionIDByteCount = 16
     /// Most candidates in one payload, and most that a receiver takes for one connection id.
     package static let maximumCandidates = 64
+
+    /// Size of the largest payload in bytes.
+    package static let maximumByteCount = 25 + 2 * (2 + 256) + 1 + maximumCandidates * 78
 
     /// 16 random bytes of the side that made the offer; the same in everything that belongs to it.
     package let connectionID: [UInt8]
