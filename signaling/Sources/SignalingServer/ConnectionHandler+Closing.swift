@@ -1,6 +1,6 @@
 import Logging
 import NIOCore
-import WebSocket
+import NIOWebSocket
 import Wire
 
 // Ways to end. Each may be called in every phase, any number of times.
@@ -13,22 +13,21 @@ extension ConnectionHandler {
         leave()
         phase = .closing
         deadline = .now() + server.limits.closing
-        decoder.removeAll()
-        var buffer = ByteBuffer()
-        buffer.writeWebSocketClose(code: code.rawValue, reason: reason)
-        context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        var payload = ByteBuffer(integer: code.rawValue)
+        payload.writeString(reason)
+        write(.connectionClose, payload)
         endPause()
     }
 
     /// The client has closed: says so back, and ends.
-    func answerClose(_ frame: WebSocketFrame) {
+    func answerClose(_ payload: ByteBuffer) {
         guard let context, phase != .closing else { return closeNow() }
         leave()
         phase = .closing
         deadline = .now() + server.limits.closing
-        var buffer = ByteBuffer()
-        buffer.writeWebSocketFrame(.close, frame.count >= 2 ? frame.prefix(2) : [])
-        context.writeAndFlush(wrapOutboundOut(buffer)).assumeIsolated().whenComplete { [weak self] _ in
+        let code = payload.getSlice(at: payload.readerIndex, length: 2) ?? ByteBuffer()
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: code)
+        context.writeAndFlush(wrapOutboundOut(frame)).assumeIsolated().whenComplete { [weak self] _ in
             self?.closeNow()
         }
     }
@@ -67,9 +66,8 @@ extension ConnectionHandler {
             guard let sender = signal.sender else { continue }
             let answer = SignalingFrame.unreachable(peer: session.peer, reason: .notConnected)
             guard let bytes = try? answer.encode() else { continue }
-            var frame = ByteBuffer()
-            frame.writeWebSocketFrame(.binary, bytes)
-            _ = server.router.signal(Outbox.Signal(frame: frame, sender: nil), to: sender, waiter: nil)
+            _ = server.router.signal(
+                Outbox.Signal(frame: ByteBuffer(bytes: bytes), sender: nil), to: sender, waiter: nil)
         }
     }
 }

@@ -1,13 +1,11 @@
 import Glibc
 import NIOCore
-import WebSocket
 import Wire
 
 // From the WebSocket's first frame to WELCOME.
 extension ConnectionHandler {
     /// Asks for a signature; or says why there is no place for this client.
-    func challenge(hint: HostName?) {
-        phase = .challenged
+    func challenge() {
         switch admission {
         case .admitted:
             break
@@ -19,28 +17,27 @@ extension ConnectionHandler {
             return close(.tooManyConnections, reason: "too many connections")
         }
         let nonce = RandomBytes.make(SignalingFrame.nonceByteCount)
-        challenge = (nonce, hint)
-        deadline = .now() + server.limits.authentication
+        self.nonce = nonce
         send(.challenge(nonce: nonce, serverTime: Self.milliseconds, serverName: server.configuration.name))
     }
 
     /// Takes AUTH, and nothing else.
-    func receiveLogin(_ message: WebSocketFrame) {
-        guard let frame = try? SignalingFrame.decode(message.payload), let challenge,
+    func receiveLogin(_ message: ByteBuffer) {
+        guard let frame = try? SignalingFrame.decode(Array(message.readableBytesView)), let nonce,
             case .auth(let peer, let signature, _) = frame
         else {
             return close(.protocolError, reason: "AUTH expected")
         }
         let verdict = Authenticator.judge(
-            peer: peer, signature: signature, nonce: challenge.nonce,
-            names: server.hosts.names(local: context?.localAddress?.wireAddress), hint: challenge.hint)
+            peer: peer, signature: signature, nonce: nonce,
+            names: server.hosts.names(local: context?.localAddress?.wireAddress), hint: hint)
         switch verdict {
         case .accepted:
-            self.challenge = nil
+            self.nonce = nil
             logIn(peer)
         case .wrongHost:
             server.metrics.loginFailures.add()
-            let name = challenge.hint?.text ?? ""
+            let name = hint?.text ?? ""
             close(.wrongHost, reason: Self.wrongHostReason(name))
         case .rejected:
             server.metrics.loginFailures.add()
@@ -55,7 +52,7 @@ extension ConnectionHandler {
     }
 
     private func logIn(_ peer: PeerKey) {
-        guard let context else { return }
+        guard let context, (try? raiseFrameLimit()) != nil else { return closeNow() }
         let now = NIODeadline.now()
         let limits = server.limits
         let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits)

@@ -1,5 +1,5 @@
 import NIOCore
-import WebSocket
+import NIOWebSocket
 import Wire
 
 // Frames of a client that has logged in.
@@ -8,13 +8,12 @@ extension ConnectionHandler {
     private static let missingSilence = TimeAmount.milliseconds(250)
 
     /// Takes a whole message.
-    func receive(_ message: WebSocketFrame, now: NIODeadline) {
-        let start = message.prefix(RelayHeader.byteCount)
-        switch start.first {
+    func receive(_ message: ByteBuffer, now: NIODeadline) {
+        switch message.readableBytesView.first {
         case PeerAddressedFrame.relayType:
-            receiveRelay(message, start: start, now: now)
+            receiveRelay(message, now: now)
         case PeerAddressedFrame.signalType:
-            receiveSignal(message, start: start, now: now)
+            receiveSignal(message, now: now)
         case .some(0x01), .some(0x02), .some(0x03), .some(0x06), .some(0x07), nil:
             close(.protocolError, reason: "a frame that does not belong here")
         case .some:
@@ -22,18 +21,15 @@ extension ConnectionHandler {
         }
     }
 
-    private func receiveRelay(_ message: WebSocketFrame, start: [UInt8], now: NIODeadline) {
-        guard start.count == RelayHeader.byteCount, let receiver = try? PeerKey(start[1..<33]),
-            (try? RelayHeader.check(
-                segmentSize: UInt16(start[33]) << 8 | UInt16(start[34]),
-                packetBytes: message.count - RelayHeader.byteCount)) != nil
-        else {
+    private func receiveRelay(_ message: ByteBuffer, now: NIODeadline) {
+        guard let header = try? RelayHeader(message.readableBytesView) else {
             return close(.protocolError, reason: "malformed RELAY")
         }
-        switch server.router.relay(forwarded(message, type: PeerAddressedFrame.relayType), to: receiver) {
+        let receiver = header.peer
+        switch server.router.relay(forwarded(message), to: receiver) {
         case .queued(let dropped):
             server.metrics.relays.add()
-            server.metrics.relayBytes.add(message.count)
+            server.metrics.relayBytes.add(message.readableBytes)
             if dropped > 0 { server.metrics.relayDropped.add(dropped) }
         case .closed:
             if let missing = session?.missing, missing.peer == receiver, missing.until > now { return }
@@ -42,27 +38,23 @@ extension ConnectionHandler {
         }
     }
 
-    private func receiveSignal(_ message: WebSocketFrame, start: [UInt8], now: NIODeadline) {
-        let payload = message.count - 1 - PeerKey.byteCount
-        guard (1...SignalingFrame.maximumSignalPayload).contains(payload), let receiver = try? PeerKey(start[1..<33])
+    private func receiveSignal(_ message: ByteBuffer, now: NIODeadline) {
+        let payload = message.readableBytes - 1 - PeerKey.byteCount
+        guard (1...SignalingFrame.maximumSignalPayload).contains(payload),
+            let receiver = try? PeerAddressedFrame.peer(of: message.readableBytesView)
         else {
             return close(.protocolError, reason: "malformed SIGNAL")
         }
         _ = session?.signals.take(1, now: now)
-        let signal = Outbox.Signal(
-            frame: forwarded(message, type: PeerAddressedFrame.signalType), sender: session?.peer)
+        let signal = Outbox.Signal(frame: forwarded(message), sender: session?.peer)
         offer(signal, to: receiver, deadline: now + server.limits.signalWait, now: now)
     }
 
-    /// The message as its receiver gets it: our header, and the sender in the receiver's place.
-    private func forwarded(_ message: WebSocketFrame, type: UInt8) -> ByteBuffer {
-        var frame = ByteBufferAllocator().buffer(
-            capacity: ByteBuffer.webSocketHeaderLength(payloadLength: message.count, masked: false) + message.count)
-        frame.writeWebSocketHeader(.binary, payloadLength: message.count)
-        frame.writeInteger(type)
-        frame.writeBytes(session?.peerBytes ?? [])
-        message.writePayload(from: 1 + PeerKey.byteCount, to: &frame)
-        return frame
+    /// The message as its receiver gets it: with the sender in the receiver's place.
+    private func forwarded(_ message: ByteBuffer) -> ByteBuffer {
+        var message = message
+        message.setBytes(session?.peerBytes ?? [], at: message.readerIndex + 1)
+        return message
     }
 
     private func offer(_ signal: Outbox.Signal, to receiver: PeerKey, deadline: NIODeadline, now: NIODeadline) {
@@ -112,7 +104,9 @@ extension ConnectionHandler {
             let batch = outbox.take(maximumBytes: 64 * 1024)
             for waiter in batch.waiters { waiter.resumed() }
             guard !batch.frames.isEmpty else { break }
-            for frame in batch.frames { context.write(wrapOutboundOut(frame), promise: nil) }
+            for frame in batch.frames {
+                context.write(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .binary, data: frame)), promise: nil)
+            }
             wrote = true
         }
         if wrote { context.flush() }
@@ -121,20 +115,14 @@ extension ConnectionHandler {
     /// Writes a frame of ours.
     func send(_ frame: SignalingFrame) {
         guard let bytes = try? frame.encode() else { return }
-        write(.binary, bytes)
+        write(.binary, ByteBuffer(bytes: bytes))
     }
 
     /// Writes a frame; answers to a client that does not read are not queued without end.
-    func write(_ opcode: WebSocketOpcode, _ payload: [UInt8]) {
+    func write(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
         guard let context, opcode != .pong || context.channel.isWritable else { return }
-        var buffer = ByteBuffer()
-        buffer.writeWebSocketFrame(opcode, payload)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-    }
-
-    /// Writes bytes.
-    func write(raw text: String) {
-        context?.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        let frame = WebSocketFrame(fin: true, opcode: opcode, data: payload)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
     }
 
     // MARK: Time
@@ -142,7 +130,7 @@ extension ConnectionHandler {
     /// What is due; called by the loop's timer.
     func sweep(now: NIODeadline) {
         switch phase {
-        case .http, .closing:
+        case .closing:
             if now >= deadline { closeNow() }
         case .challenged:
             guard now >= deadline else { return }
@@ -168,6 +156,6 @@ extension ConnectionHandler {
             return close(.heartbeatTimeout, reason: "nothing heard")
         }
         unanswered += 1
-        write(.ping, [])
+        write(.ping, ByteBuffer())
     }
 }

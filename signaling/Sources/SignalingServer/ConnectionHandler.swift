@@ -1,23 +1,20 @@
 import NIOCore
-import WebSocket
+import NIOWebSocket
 import Wire
 
-/// One connection, from its first byte to its last: HTTP request, WebSocket, login, frames. The only handler in its
-/// pipeline besides TLS. Everything here is owned by the connection's event loop; other loops reach it through its
-/// `Outbox`.
-final class ConnectionHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+/// One WebSocket connection, from CHALLENGE to its end. Everything here is owned by the connection's event loop; other
+/// loops reach it through its `Outbox`.
+final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundIn = WebSocketFrame
+    typealias OutboundOut = WebSocketFrame
 
     enum Phase: Hashable {
-        /// The HTTP request is not there yet.
-        case http
         /// CHALLENGE is on its way, AUTH is not there yet.
         case challenged
         /// Logged in.
         case active
-        /// A last answer or close frame is on its way; what comes is thrown away.
+        /// A close frame is on its way; what comes is thrown away.
         case closing
         case closed
     }
@@ -46,20 +43,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     let server: ServerContext
     private let connections: LoopConnections
-    private let addressKey: AddressKey
     let admission: AddressLimits.Admission
 
     private(set) var context: ChannelHandlerContext?
-    var phase = Phase.http
+    var phase = Phase.challenged
     /// When the phase must be over; does not matter while active.
     var deadline: NIODeadline
-    var decoder = WebSocketDecoder(masked: true)
-    /// The start of an HTTP request.
-    var head: ByteBuffer?
+    /// Frames that came in with others and wait for the end of a pause; no more than one read brings.
+    private var held: CircularBuffer<WebSocketFrame>?
     /// Fragments of a message.
     private var fragments: ByteBuffer?
-    /// What CHALLENGE asked to sign, and the host that the client says it dialed.
-    var challenge: (nonce: [UInt8], hint: HostName?)?
+    /// What CHALLENGE asked to sign.
+    var nonce: [UInt8]?
+    /// The host that the client says it dialed.
+    let hint: HostName?
     var session: Session?
     /// Pings since the client was last heard, and when the next is due.
     var unanswered = 0
@@ -71,14 +68,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var wantsRead = false
 
     init(
-        server: ServerContext, connections: LoopConnections, addressKey: AddressKey,
-        admission: AddressLimits.Admission, now: NIODeadline
+        server: ServerContext, connections: LoopConnections, admission: AddressLimits.Admission, hint: HostName?
     ) {
         self.server = server
         self.connections = connections
-        self.addressKey = addressKey
         self.admission = admission
-        deadline = now + server.limits.authentication
+        self.hint = hint
+        deadline = .now() + server.limits.authentication
     }
 
     // MARK: Channel events
@@ -86,6 +82,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         connections.insert(self)
+        challenge()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -98,17 +95,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = unwrapInboundIn(data)
-        switch phase {
-        case .http:
-            receiveHTTP(bytes)
-        case .challenged, .active, .closing:
-            unanswered = 0
-            decoder.append(bytes)
-            readFrames()
-        case .closed:
-            break
+        guard phase != .closed else { return }
+        unanswered = 0
+        let frame = unwrapInboundIn(data)
+        let now = NIODeadline.now()
+        guard held == nil, mayHandle(now) else {
+            var frames = held.take() ?? CircularBuffer(initialCapacity: 4)
+            frames.append(frame)
+            held = frames
+            return
         }
+        handle(frame, now: now)
     }
 
     func read(context: ChannelHandlerContext) {
@@ -122,7 +119,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        closeNow()
+        switch error {
+        case NIOWebSocketError.invalidFrameLength: close(.frameTooLarge, reason: "frame too large")
+        case is NIOWebSocketError: close(.protocolError, reason: "malformed frame")
+        default: closeNow()
+        }
     }
 
     // MARK: Reading
@@ -130,25 +131,28 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Whether nothing is read for now.
     private var isPaused: Bool { pause != nil || session?.blocked != nil }
 
-    /// Handles every whole frame that is there, unless and until reading pauses.
-    func readFrames() {
+    /// Whether a frame may be handled now; begins a pause if the client's rate does not allow it.
+    private func mayHandle(_ now: NIODeadline) -> Bool {
+        guard !isPaused else { return false }
+        guard let wait = rateWait(now) else { return true }
+        startPause(until: wait)
+        return false
+    }
+
+    /// Handles the frames that have waited, unless and until reading pauses again.
+    private func handleHeld() {
         let now = NIODeadline.now()
-        while !isPaused, phase != .closed, phase != .http {
-            if let wait = rateWait(now) { return startPause(until: wait) }
-            do {
-                guard let frame = try decoder.next(limit: frameLimit) else { return }
-                handle(frame, now: now)
-            } catch {
-                refuse(error)
-                return
-            }
+        while phase != .closed, held != nil, mayHandle(now) {
+            let frame = held?.popFirst()
+            if held?.isEmpty == true { held = nil }
+            if let frame { handle(frame, now: now) }
         }
     }
 
     /// Goes on after a pause of whichever kind.
     func resumeReading() {
         guard !isPaused, phase != .closed else { return }
-        readFrames()
+        handleHeld()
         guard !isPaused, wantsRead, let context else { return }
         wantsRead = false
         context.read()
@@ -187,47 +191,53 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func handle(_ frame: WebSocketFrame, now: NIODeadline) {
         if phase == .active {
             _ = session?.frames.take(1, now: now)
-            _ = session?.bytes.take(Double(frame.count), now: now)
+            _ = session?.bytes.take(Double(frame.length), now: now)
         }
-        switch (frame.opcode, phase) {
-        case (.close, .closing):
-            closeNow()
-        case (_, .closing), (.pong, _), (.text, _):
-            break
-        case (.close, _):
-            answerClose(frame)
-        case (.ping, _):
-            write(.pong, frame.payload)
-        case (.continuation, _), (.binary, _):
+        guard phase != .closing else {
+            if frame.opcode == .connectionClose { closeNow() }
+            return
+        }
+        guard frame.maskKey != nil, frame.reservedBits.isEmpty else {
+            return close(.protocolError, reason: "malformed frame")
+        }
+        switch frame.opcode {
+        case .pong: break
+        case .ping: write(.pong, frame.unmaskedData)
+        case .connectionClose: answerClose(frame.unmaskedData)
+        case .continuation, .binary:
             guard let message = assemble(frame) else { return }
             if phase == .active { receive(message, now: now) } else { receiveLogin(message) }
+        case .text: close(.protocolError, reason: "binary frames only")
+        default: close(.protocolError, reason: "malformed frame")
         }
     }
 
     /// The message that `frame` is, or completes.
-    private func assemble(_ frame: WebSocketFrame) -> WebSocketFrame? {
+    private func assemble(_ frame: WebSocketFrame) -> ByteBuffer? {
         guard (frame.opcode == .continuation) == (fragments != nil) else {
             close(.protocolError, reason: "fragments out of order")
             return nil
         }
-        if fragments == nil, frame.isFinal { return frame }
-        var buffer = fragments ?? ByteBuffer()
-        guard buffer.readableBytes + frame.count <= frameLimit else {
+        if fragments == nil, frame.fin { return frame.unmaskedData }
+        var message = fragments.take() ?? ByteBuffer()
+        guard message.readableBytes + frame.length <= frameLimit else {
             close(.frameTooLarge, reason: "frame too large")
             return nil
         }
-        frame.writePayload(from: 0, to: &buffer)
-        fragments = frame.isFinal ? nil : buffer
-        return frame.isFinal ? WebSocketFrame(isFinal: true, opcode: .binary, mask: nil, maskedPayload: buffer) : nil
+        message.writeImmutableBuffer(frame.unmaskedData)
+        if frame.fin { return message }
+        fragments = message
+        return nil
     }
 
-    private func refuse(_ error: WebSocketError) {
-        guard phase != .closing else { return closeNow() }
-        switch error {
-        case .tooLarge: close(.frameTooLarge, reason: "frame too large")
-        case .text: close(.protocolError, reason: "binary frames only")
-        case .malformed: close(.protocolError, reason: "malformed frame")
-        }
+    /// After the login frames may be larger: another decoder takes over what follows. Called while the decoder of before
+    /// delivers AUTH, so that all it holds are whole bytes of later frames, which it passes on.
+    func raiseFrameLimit() throws {
+        guard let pipeline = context?.pipeline.syncOperations else { return }
+        let old = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
+        let new = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: SignalingFrame.maximumFrame))
+        try pipeline.addHandler(new, position: .after(old))
+        pipeline.removeHandler(old, promise: nil)
     }
 
     // MARK: The end
@@ -239,12 +249,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         phase = .closed
         pause?.cancel()
         pause = nil
-        decoder.removeAll()
+        held = nil
         fragments = nil
-        head = nil
-        challenge = nil
+        nonce = nil
         context = nil
         connections.remove(self)
-        server.addresses.release(addressKey, now: .now())
     }
 }

@@ -1,7 +1,9 @@
 import Glibc
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import NIOWebSocket
 import Wire
 
 /// Opens the listening sockets.
@@ -87,16 +89,44 @@ struct Listener {
             context.metrics.refused.add()
             throw ChannelError.inappropriateOperationForState
         }
-        let handler = ConnectionHandler(
-            server: context, connections: connections, addressKey: key, admission: admission, now: now)
-        do {
-            if let certificates {
-                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificates.current))
-            }
-            try channel.pipeline.syncOperations.addHandler(handler)
-        } catch {
-            context.addresses.release(key, now: now)
-            throw error
+        channel.closeFuture.whenComplete { _ in context.addresses.release(key, now: .now()) }
+        if let certificates {
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificates.current))
         }
+        let http = HTTPHandler(server: context, connections: connections, now: now)
+        try configureHTTP(channel, http, context, connections, admission)
+    }
+
+    /// HTTP/1.1, until a WebSocket handshake takes its place.
+    private static func configureHTTP(
+        _ channel: any Channel, _ http: HTTPHandler, _ context: ServerContext, _ connections: LoopConnections,
+        _ admission: AddressLimits.Admission
+    ) throws {
+        let bound = NIOLoopBound((http: http, connections: connections), eventLoop: channel.eventLoop)
+        let upgrader = NIOWebSocketServerUpgrader(
+            maxFrameSize: SignalingFrame.maximumFrameBeforeLogin, automaticErrorHandling: false,
+            shouldUpgrade: { channel, request in
+                channel.eventLoop.makeSucceededFuture(HTTPHandler.upgradeHeaders(request))
+            },
+            upgradePipelineHandler: { channel, request in
+                channel.eventLoop.makeCompletedFuture {
+                    let (http, connections) = bound.value
+                    channel.pipeline.syncOperations.removeHandler(http, promise: nil)
+                    let hint = request.headers.first(name: "host").flatMap(OwnHosts.host(inHeader:))
+                    try channel.pipeline.syncOperations.addHandler(
+                        ConnectionHandler(
+                            server: context, connections: connections, admission: admission, hint: hint))
+                }
+            })
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = 4096
+        limits.maxHeaderListSize = 8192
+        limits.maxHeaderFieldCount = 64
+        try channel.pipeline.syncOperations.configureHTTPServerPipeline(
+            withPipeliningAssistance: false,
+            withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }),
+            withErrorHandling: true, withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
+            withDecoderLimitConfiguration: limits)
+        try channel.pipeline.syncOperations.addHandler(http)
     }
 }

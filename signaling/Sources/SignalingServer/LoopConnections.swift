@@ -1,26 +1,34 @@
 import NIOCore
 
+/// What the one timer of an event loop looks after.
+protocol SweptConnection: AnyObject {
+    /// Does what is due.
+    func sweep(now: NIODeadline)
+    /// The server shuts down.
+    func shutDown()
+    /// Ends without a word.
+    func closeNow()
+}
+
 /// The connections of one event loop, and the one timer that looks after all of them. Owned by that loop.
 final class LoopConnections {
-    private var handlers: [ObjectIdentifier: ConnectionHandler] = [:]
+    private var members: [ObjectIdentifier: any SweptConnection] = [:]
     private var timer: RepeatedTask?
 
-    func insert(_ handler: ConnectionHandler) {
-        handlers[ObjectIdentifier(handler)] = handler
+    func insert(_ member: any SweptConnection) {
+        members[ObjectIdentifier(member)] = member
     }
 
-    func remove(_ handler: ConnectionHandler) {
-        handlers[ObjectIdentifier(handler)] = nil
+    func remove(_ member: any SweptConnection) {
+        members[ObjectIdentifier(member)] = nil
     }
-
-    var isEmpty: Bool { handlers.isEmpty }
 
     /// Looks at every connection each `interval`.
     func start(on eventLoop: any EventLoop, interval: TimeAmount, context: ServerContext) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         timer = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             let now = NIODeadline.now()
-            for handler in Array(bound.value.handlers.values) { handler.sweep(now: now) }
+            for member in Array(bound.value.members.values) { member.sweep(now: now) }
             context.addresses.sweep(now: now)
         }
     }
@@ -32,11 +40,11 @@ final class LoopConnections {
 
     /// Every client is told that the server goes, and when to come back.
     func goAway() {
-        for handler in Array(handlers.values) { handler.shutDown() }
+        for member in Array(members.values) { member.shutDown() }
     }
 
     /// Who has not gone by now is closed.
     func closeAll() {
-        for handler in Array(handlers.values) { handler.closeNow() }
+        for member in Array(members.values) { member.closeNow() }
     }
 }

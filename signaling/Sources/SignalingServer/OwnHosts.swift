@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import Wire
 
@@ -35,10 +34,11 @@ extension SocketAddress {
     var wireAddress: IPAddress? {
         let address: IPAddress?
         switch self {
+        // sockaddr_in has its address in bytes 4 to 7, sockaddr_in6 in bytes 8 to 23.
         case .v4(let v4):
-            address = withUnsafeBytes(of: v4.address.sin_addr) { try? IPAddress(bytes: $0) }
+            address = withUnsafeBytes(of: v4.address) { try? IPAddress(bytes: $0[4..<8]) }
         case .v6(let v6):
-            address = withUnsafeBytes(of: v6.address.sin6_addr) { try? IPAddress(bytes: $0) }
+            address = withUnsafeBytes(of: v6.address) { try? IPAddress(bytes: $0[8..<24]) }
         case .unixDomainSocket:
             address = nil
         }
