@@ -24,6 +24,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -36,6 +37,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -82,7 +84,7 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+                "Identity", "Wire", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -97,7 +99,7 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["CNice", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
-        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", nioCore, nioPosix]),
+        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
         tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
