@@ -77,13 +77,13 @@ package actor NetworkCheck {
 
     private func login() async throws -> (Welcome, IPAddress?) {
         let client = SignalingClient(
-            url: try ServerURL(home.book().server), identity: home.identity, eventLoop: loop, trust: trust, logger: logger,
+            url: try ServerURL(home.book().server), peer: home.identity.peerID.key, sign: { [home] in home.identity.sign($0) }, eventLoop: loop, trust: trust, logger: logger,
             events: { [weak self] event in self?.assumeIsolated { $0.arrive(event) } })
         self.client = client
         client.start()
         while let event = await next(timeout: Self.loginTimeout) {
             switch event {
-            case .connected(let welcome, let address): return (welcome, address)
+            case .connected(let welcome, _, let server): return (welcome, server?.address)
             case .disconnected(let reason, _):
                 client.stop()
                 throw ServerUnavailable(reason: DisplayText.harmless("\(reason)"))

@@ -3,7 +3,7 @@ package import Identity
 package import Logging
 package import NIOCore
 import NIOPosix
-package import Paths
+import Paths
 import SecureTransport
 package import SignalingClient
 package import Wire
@@ -88,7 +88,7 @@ package final class PeerNode {
         self.wallClock = wallClock
         let bound = NIOLoopBoundBox<PeerNode?>(nil, eventLoop: eventLoop)
         self.signaling = SignalingClient(
-            url: server, identity: identity, eventLoop: eventLoop, trust: trust, logger: logger,
+            url: server, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust, logger: logger,
             events: { event in bound.value?.handle(event) })
         bound.value = self
     }
@@ -183,9 +183,9 @@ extension PeerNode {
         switch event {
         case .connecting:
             handler(.signaling(.connecting))
-        case .connected(let welcome, let serverAddress):
+        case .connected(let welcome, _, let server):
             isSignalingConnected = true
-            iceServers = ICEServers(welcome.iceServers, dialed: serverAddress)
+            iceServers = ICEServers(welcome.iceServers, dialed: server?.address)
             handler(.signaling(.connected))
             for link in links.values { link.relayChanged(isAvailable: true) }
         case .disconnected(let reason, let retryIn):

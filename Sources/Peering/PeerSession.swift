@@ -1,7 +1,7 @@
 package import Identity
 import NIOCore
 package import Paths
-package import SecureTransport
+import SecureTransport
 
 /// One Noise-QUIC session with one peer: the conversation stream, and what carries it.
 ///

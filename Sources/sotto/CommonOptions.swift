@@ -19,7 +19,7 @@ struct CommonOptions: ParsableArguments {
     var passphraseFd: Int32?
 
     @Option(help: ArgumentHelp("Log to standard error from this level on: debug, info, warning or error.", valueName: "level"))
-    var logLevel: Logger.Level = .error
+    var logLevel: LogLevel = .error
 
     /// The home directory's path.
     var homeDirectory: String {
@@ -34,7 +34,7 @@ struct CommonOptions: ParsableArguments {
 
     var logger: Logger {
         var logger = Logger(label: "sotto", factory: { StreamLogHandler.standardError(label: $0) })
-        logger.logLevel = logLevel
+        logger.logLevel = logLevel.level
         return logger
     }
 
@@ -49,7 +49,7 @@ struct CommonOptions: ParsableArguments {
                 .prompt(isNew ? "New passphrase" : "Passphrase", confirmed: isNew)
             }
         let read = try PassphrasePrompt.read(source, warn: { [output] in output.notice("sotto: \($0)") })
-        return read.withUnsafeBytes { SecretBytes(copying: $0) }
+        return SecretBytes(count: read.count) { copy in read.withUnsafeBytes { copy.copyMemory(from: $0) } }
     }
 
     /// Unlocks the home.
@@ -58,7 +58,19 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
+/// A log level on the command line.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case debug, info, warning, error
+
+    var level: Logger.Level {
+        switch self {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
 
 /// The options of commands that go online.
 struct NetworkOptions: ParsableArguments {

@@ -20,7 +20,7 @@ struct Failure: Error {
         case let error as ContactError: self.init("contact", error.description)
         case let error as SendError: self.init("message", error.description)
         case let error as ServerUnavailable: self.init("server", error.reason)
-        case let error as PassphraseError: self.init("passphrase", error.description)
+        case let error as PassphraseError: self.init("passphrase", "\(error)")
         default: self.init("failed", DisplayText.harmless("\(error)"))
         }
     }

@@ -36,7 +36,9 @@ enum Online {
 }
 
 /// Tells when the user or the system wants the program to end.
-final class SignalWatch: Sendable {
+/// `@unchecked Sendable`.
+/// Safety: the sources are made in `init`, and only cancelled after that, which any thread may do.
+final class SignalWatch: @unchecked Sendable {
     private let sources: [any DispatchSourceSignal]
 
     /// - Parameter action: called with true for the first signal, with false for each further one.

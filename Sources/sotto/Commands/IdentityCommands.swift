@@ -34,7 +34,8 @@ struct InviteCommand: AsyncParsableCommand {
             output.event(JSONLine(event: "invite").adding("uri", .text(invite.uri)))
             output.say(invite.uri)
             if !output.isJSON, qr ?? (isatty(STDOUT_FILENO) == 1) {
-                output.say(try QRCode(invite.uri).lines(.colored).joined(separator: "\n"))
+                let code = try QRCode(invite.uri).lines(.colored).joined(separator: "\n")
+                output.say(code)
             }
         }
     }

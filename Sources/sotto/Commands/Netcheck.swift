@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Messenger
+import Wire
 
 struct Netcheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
