@@ -25,7 +25,8 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
-let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
     name: "sotto",
@@ -41,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -89,7 +91,7 @@ let package = Package(
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
             name: "sotto-signal",
-            dependencies: ["SignalingServer", configuration, argumentParser, logging, serviceLifecycle],
+            dependencies: ["SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.

@@ -35,7 +35,9 @@ enum ConnectFailure {
             if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("hostname") || text.contains("ostname") {
                 return .tls("its certificate is not one to trust for this name")
             }
-            if text.contains("WRONG_VERSION_NUMBER") { return .tls("it does not speak TLS; is it ws:// instead of wss://?") }
+            if text.contains("WRONG_VERSION_NUMBER") {
+                return .tls("it does not speak TLS; is it ws:// instead of wss://?")
+            }
             return .tls(text)
         default:
             return nil

@@ -4,10 +4,10 @@ import NIOSSL
 import NIOWebSocket
 import Wire
 
-/// Watches an attempt until the WebSocket stands: what it sees go wrong is the reason why the attempt ends.
+/// Watches an attempt until the WebSocket stands: what it sees go wrong is the reason why the attempt ends. Stands behind
+/// the upgrade's handler, so that all it reads are parts of a response that is no upgrade.
 final class EntryHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
-    typealias InboundOut = HTTPClientResponsePart
 
     private let client: ClientHandler
 
@@ -16,11 +16,12 @@ final class EntryHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head(let head) = unwrapInboundIn(data), head.status != .switchingProtocols {
-            let answer = HarmlessText.of("HTTP \(head.status.code) \(head.status.reasonPhrase)")
-            return client.end(.notSotto("it answers \(answer)"))
+        guard case .head(let head) = unwrapInboundIn(data) else { return }
+        guard head.status != .switchingProtocols else {
+            return client.end(.notSotto("its WebSocket handshake is wrong"))
         }
-        context.fireChannelRead(data)
+        let answer = HarmlessText.of("HTTP \(head.status.code) \(head.status.reasonPhrase)")
+        client.end(.notSotto("it answers \(answer)"))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -50,10 +51,10 @@ extension ClientHandler {
             upgradePipelineHandler: { channel, response in
                 channel.eventLoop.makeCompletedFuture {
                     let (client, entry) = bound.value
+                    channel.pipeline.syncOperations.removeHandler(entry, promise: nil)
                     guard response.headers["sec-websocket-protocol"] == [SignalingFrame.subprotocol] else {
                         return client.end(.notSotto("it speaks something else over WebSocket"))
                     }
-                    channel.pipeline.syncOperations.removeHandler(entry, promise: nil)
                     try channel.pipeline.syncOperations.addHandler(client)
                 }
             })
@@ -63,13 +64,10 @@ extension ClientHandler {
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(
                 upgradeRequestHead: request, upgraders: [upgrader],
-                notUpgradingCompletionHandler: { channel in
-                    channel.eventLoop.makeCompletedFuture { bound.value.client.end(.notSotto("its WebSocket handshake is wrong")) }
-                }))
+                notUpgradingCompletionHandler: { $0.eventLoop.makeSucceededVoidFuture() }))
         configuration.leftOverBytesStrategy = .forwardBytes
         configuration.decoderConfiguration.maxHeaderListSize = 16_384
         _ = try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
-        let upgradeHandler = try pipeline.handler(type: NIOTypedHTTPClientUpgradeHandler<Void>.self)
-        try pipeline.addHandler(entry, position: .before(upgradeHandler))
+        try pipeline.addHandler(entry)
     }
 }

@@ -1,3 +1,4 @@
+package import Identity
 package import Logging
 package import NIOCore
 package import Wire
@@ -26,6 +27,17 @@ package final class SignalingClient: Sendable {
         let settings = ClientSettings(
             url: url, peer: peer, sign: sign, trust: trust, timing: timing, logger: logger, events: events)
         core = NIOLoopBoundBox.makeBoxSendingValue(ClientCore(settings, eventLoop: eventLoop), eventLoop: eventLoop)
+    }
+
+    /// A client that logs in as `identity`.
+    package convenience init(
+        url: ServerURL, identity: Identity, eventLoop: any EventLoop, trust: TLSTrust = .system,
+        timing: SignalingTiming = SignalingTiming(), logger: Logger,
+        events: @escaping @Sendable (SignalingEvent) -> Void
+    ) {
+        self.init(
+            url: url, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust,
+            timing: timing, logger: logger, events: events)
     }
 
     /// Connects, and keeps connected. Also after a fatal disconnect, and after ``stop()``.

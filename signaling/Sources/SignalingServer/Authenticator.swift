@@ -1,4 +1,4 @@
-import CSodium
+import Identity
 import Wire
 
 /// Checks logins.
@@ -19,17 +19,14 @@ enum Authenticator {
     static func judge(
         peer: PeerKey, signature: [UInt8], nonce: [UInt8], names: [HostName], hint: HostName?
     ) -> Verdict {
-        let ordered = names.filter { $0 == hint } + names.filter { $0 != hint }
-        if ordered.contains(where: { verify(peer: peer, signature: signature, nonce: nonce, host: $0) }) {
-            return .accepted
+        guard let peer = try? PeerID(peer) else { return .rejected }
+        func holds(_ host: HostName) -> Bool {
+            peer.verify(
+                signature: signature, message: SignalingFrame.authenticationTranscript(host: host, nonce: nonce))
         }
-        guard let hint, !names.contains(hint), verify(peer: peer, signature: signature, nonce: nonce, host: hint)
-        else { return .rejected }
+        let ordered = names.filter { $0 == hint } + names.filter { $0 != hint }
+        if ordered.contains(where: holds) { return .accepted }
+        guard let hint, !names.contains(hint), holds(hint) else { return .rejected }
         return .wrongHost
-    }
-
-    private static func verify(peer: PeerKey, signature: [UInt8], nonce: [UInt8], host: HostName) -> Bool {
-        let transcript = SignalingFrame.authenticationTranscript(host: host, nonce: nonce)
-        return crypto_sign_verify_detached(signature, transcript, UInt64(transcript.count), peer.bytes) == 0
     }
 }

@@ -48,9 +48,11 @@ final class CertificateStore: Sendable {
             return true
         } catch {
             state.withLock { $0.stamp = stamp }
-            logger.error("the certificate files have changed but cannot be used; the old certificate stays", metadata: [
-                "reason": "\(error)"
-            ])
+            logger.error(
+                "the certificate files have changed but cannot be used; the old certificate stays",
+                metadata: [
+                    "reason": "\(error)"
+                ])
             return false
         }
     }
@@ -70,7 +72,8 @@ final class CertificateStore: Sendable {
         } catch let error as ServerError {
             throw error
         } catch {
-            throw .certificate(reason: "\(files.certificate) and \(files.key) are no certificate and its key (\(error))")
+            throw .certificate(
+                reason: "\(files.certificate) and \(files.key) are no certificate and its key (\(error))")
         }
     }
 

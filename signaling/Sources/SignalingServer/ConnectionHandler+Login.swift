@@ -48,7 +48,8 @@ extension ConnectionHandler {
     /// What the client's user can pass on to the server's operator; at most 123 bytes.
     private static func wrongHostReason(_ name: String) -> String {
         let long = "this server does not know itself as \(name); start it with --host \(name)"
-        return long.utf8.count <= 123 ? long : "this server does not know itself by that name; start it with --host NAME"
+        return long.utf8.count <= 123
+            ? long : "this server does not know itself by that name; start it with --host NAME"
     }
 
     private func logIn(_ peer: PeerKey) {

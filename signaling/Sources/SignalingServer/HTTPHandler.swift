@@ -90,7 +90,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler, SweptCo
         _ context: ChannelHandlerContext
     ) {
         var headers = more
-        if !headers.contains(name: "content-type") { headers.add(name: "Content-Type", value: "text/plain; charset=utf-8") }
+        if !headers.contains(name: "content-type") {
+            headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
+        }
         headers.add(name: "Content-Length", value: "\(body.utf8.count)")
         headers.add(name: "Cache-Control", value: "no-store")
         headers.add(name: "Connection", value: "close")

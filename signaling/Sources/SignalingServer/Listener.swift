@@ -39,7 +39,8 @@ struct Listener {
             do {
                 return try await bind(resolved)
             } catch let error as IOError
-            where address.host == .everyAddress && [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode) {
+                where address.host == .everyAddress && [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode)
+            {
                 return try await bind(SocketAddress(ipAddress: "0.0.0.0", port: Int(address.port)))
             }
         } catch {
@@ -65,7 +66,8 @@ struct Listener {
             .childChannelOption(.tcpOption(Self.notSentLowWater), value: 128 * 1024)
             .childChannelOption(.maxMessagesPerRead, value: 2)
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65536))
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65536)
+            )
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
             .childChannelInitializer { [context, connections, certificates] channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -58,7 +58,8 @@ package final class Metrics: Sendable {
         for (name, help, value) in [
             ("connections", "TCP connections open.", connections), ("peers", "Peers logged in.", peers),
         ] {
-            text += "# HELP sotto_signal_\(name) \(help)\n# TYPE sotto_signal_\(name) gauge\nsotto_signal_\(name) \(value)\n"
+            text +=
+                "# HELP sotto_signal_\(name) \(help)\n# TYPE sotto_signal_\(name) gauge\nsotto_signal_\(name) \(value)\n"
         }
         for counter in counters {
             let name = "sotto_signal_\(counter.name)"

@@ -16,7 +16,8 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Throws: `WireError.invalidText`.
     package init(_ text: String) throws(WireError) {
-        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")), let port = UInt16(text[text.index(after: colon)...])
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
+            let port = UInt16(text[text.index(after: colon)...])
         else { throw .invalidText }
         let name = String(text[..<colon])
         let isIPv6 = name.utf8.contains(UInt8(ascii: ":"))

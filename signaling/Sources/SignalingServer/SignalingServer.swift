@@ -10,6 +10,8 @@ package import Wire
 package final class SignalingServer: Sendable {
     /// Counters, as `/metrics` shows them.
     package var metrics: Metrics { context.metrics }
+    /// How many peers are logged in.
+    package var peers: Int { context.router.count }
     /// The port of HTTP and WebSocket.
     package let port: UInt16
     /// Where HTTP and WebSocket listen, as bound.
@@ -96,7 +98,15 @@ package final class SignalingServer: Sendable {
         guard let address = channel.localAddress else {
             throw ServerError.listen(address: "\(parts.context.configuration.listen)", reason: "no local address")
         }
-        let server = SignalingServer(parts, listeners: [channel], address: address, stunAddress: nil)
+        var listeners = [channel]
+        var stunAddress: SocketAddress?
+        if let wanted = parts.context.configuration.stun {
+            let stun = try await listener.listenSTUN(on: wanted)
+            listeners.append(stun)
+            stunAddress = stun.localAddress
+            parts.context.setSTUNPort(UInt16(clamping: stun.localAddress?.port ?? 0))
+        }
+        let server = SignalingServer(parts, listeners: listeners, address: address, stunAddress: stunAddress)
         server.watchCertificates()
         return server
     }
@@ -126,7 +136,9 @@ package final class SignalingServer: Sendable {
     /// machine, else the loopback.
     package var urls: [ServerURL] {
         var hosts = context.configuration.hosts
-        if hosts.isEmpty, let bound = address.wireAddress { hosts = bound.isUnspecified ? Self.machine : [HostName(bound)] }
+        if hosts.isEmpty, let bound = address.wireAddress {
+            hosts = bound.isUnspecified ? Self.machine : [HostName(bound)]
+        }
         return hosts.compactMap { try? ServerURL(isSecure: certificates != nil, host: $0, port: port) }
     }
 
