@@ -22,6 +22,7 @@ extension AgentCore {
         sotto_nice_agent_set_bool(agent, "controlling-mode", configuration.role == .controlling)
         sotto_nice_agent_set_bool(agent, "ice-tcp", false)
         sotto_nice_agent_set_bool(agent, "upnp", false)
+        sotto_nice_agent_set_bool(agent, "force-relay", configuration.relayedOnly)
         sotto_nice_agent_set_uint(agent, "idle-timeout", AgentCore.idleTimeout)
         let servers = configuration.stunServers
         if let server = servers.first(where: { !$0.address.isV6 }) ?? servers.first {

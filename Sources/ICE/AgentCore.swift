@@ -146,7 +146,8 @@ final class AgentCore: @unchecked Sendable {
 
     func foundLocal(_ candidate: Candidate) {
         guard phase == .open else { return }
-        if candidate.type == .host { localAddresses.insert(candidate.endpoint.address) }
+        guard !configuration.relayedOnly || candidate.type == .relayed else { return }
+        localAddresses.insert(candidate.endpoint.address)
         emit(.localCandidate(candidate))
     }
 

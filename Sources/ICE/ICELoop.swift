@@ -134,10 +134,11 @@ final class LoopCore: @unchecked Sendable {
 private func loopThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let argument else { return nil }
     let loop = Unmanaged<LoopCore>.fromOpaque(argument).takeRetainedValue()
-    // Signals are for the program's other threads.
-    var all = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, nil)
+    // Signals are for the program's other threads, but for those that speak of this one's mistakes.
+    var signals = sigset_t()
+    sigfillset(&signals)
+    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT] { sigdelset(&signals, signal) }
+    pthread_sigmask(SIG_SETMASK, &signals, nil)
     sotto_thread_set_name("sotto-ice")
     loop.run()
     return nil

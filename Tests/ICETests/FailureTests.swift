@@ -50,6 +50,21 @@ extension ICETests {
             try await alice.wait(for: .failed)
         }
 
+        @Test func checksFromAddressesWithoutEndAreCutOff() async throws {
+            let victim = Peer(loop, .controlled)
+            let candidates = try await victim.gathered()
+            victim.agent.setRemoteCredentials(.random())
+            let crowd = (1...300).map { _ in Peer(loop, .controlling) }
+            for peer in crowd {
+                peer.agent.gather()
+                peer.agent.setRemoteCredentials(victim.agent.localCredentials)
+                peer.agent.addRemoteCandidates(candidates)
+            }
+            try await victim.wait(for: .closed)
+            #expect(victim.recorder.events.count(.failed) == 1)
+            for peer in crowd { try await peer.closed() }
+        }
+
         @Test func anAddressThatIsNotOursGathersNothingAndFails() async throws {
             let alice = Peer(loop, .controlling, localAddresses: [.v4(203, 0, 113, 7)])
             #expect(try await alice.gathered() == [])
