@@ -92,7 +92,7 @@ extension QUICConnection {
                 vectors[0] = ngtcp2_vec(base: UnsafeMutablePointer(mutating: bytes.baseAddress), len: bytes.count)
                 return sotto_ngtcp2_conn_writev_datagram(
                     ngtcp2, output.baseAddress, output.count, &accepted, UInt32(NGTCP2_WRITE_DATAGRAM_FLAG_MORE),
-                    vectors.baseAddress, 1, clock)
+                    vectors.baseAddress, bytes.isEmpty ? 0 : 1, clock)
             }
             if accepted != 0 { outgoingDatagrams.removeFirst() }
             switch CInt(truncatingIfNeeded: length) {

@@ -153,7 +153,7 @@ extension QUICConnection {
         guard isRemote, let ngtcp2, phase <= .established else { return }
         if stream.id.isBidirectional {
             ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1)
-        } else {
+        } else if remoteUnidirectionalStreams < Self.maximumRemoteUnidirectionalStreams {
             ngtcp2_conn_extend_max_streams_uni(ngtcp2, 1)
         }
     }
@@ -162,7 +162,12 @@ extension QUICConnection {
 // Called by ngtcp2 in the middle of its work: only record.
 
 extension QUICConnection {
+    /// Unidirectional streams that the peer may open during the life of a connection: ngtcp2 0.12.1 never frees one
+    /// (some 400 bytes each) before the connection ends. Bidirectional ones have no such limit.
+    static let maximumRemoteUnidirectionalStreams = 16_384
+
     func opened(stream id: StreamID) {
+        if !id.isBidirectional { remoteUnidirectionalStreams += 1 }
         streams[id] = QUICStream(id: id, isLocal: false)
         events.append(.streamOpened(id))
     }
@@ -195,6 +200,7 @@ extension QUICConnection {
         guard let stream = streams[id], !stream.isReceivingDone else { return }
         stopReceiving(stream)
         events.append(.streamReset(id, code: code))
+        dispose(stream)
     }
 
     func closed(stream id: StreamID, code: UInt64?) {

@@ -58,6 +58,7 @@ final class QUICConnection {
     var retriesBlocked = false
     var outgoingDatagrams: [[UInt8]] = []
     var incomingDatagrams = 0
+    var remoteUnidirectionalStreams = 0
     /// `openStream` was refused for this kind: true is bidirectional.
     var wantedStreams: Set<Bool> = []
 

@@ -45,8 +45,9 @@ final class QUICStream {
         !isSendingStopped && !isFinishSent && (sentOffset < outgoing.end || isFinishing)
     }
 
-    /// Nothing is left to do or to tell on either side.
-    var isDisposable: Bool { isClosed && isReceivingDone }
+    /// Nothing is left to do or to tell on either side. ngtcp2 0.12.1 never reports the peer's unidirectional streams
+    /// closed (it waits for an acknowledged FIN of a side that does not exist), so their receiving side decides alone.
+    var isDisposable: Bool { (isClosed || !hasSendSide) && isReceivingDone }
 
     /// Fills `vectors` with what comes next. Returns how many are filled and whether they reach the end.
     func nextPieces(_ vectors: UnsafeMutableBufferPointer<ngtcp2_vec>) -> (count: Int, reachesEnd: Bool) {

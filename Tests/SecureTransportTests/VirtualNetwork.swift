@@ -202,6 +202,8 @@ final class VirtualNetwork {
         }
         client.session.handleTimeout(now: now)
         server?.session.handleTimeout(now: now)
+        client.handleEvents()
+        server?.handleEvents()
         return true
     }
 
@@ -297,7 +299,11 @@ final class TestEnd {
     }
 }
 
-/// Bytes that tell where they belong.
+/// Bytes that tell where they belong: a block of a prime number of bytes, over and over.
 func pattern(_ count: Int, seed: UInt8 = 0) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) &+ seed }
+    let block = (0..<min(count, 1009)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) &+ seed }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    while bytes.count < count { bytes += block.prefix(count - bytes.count) }
+    return bytes
 }
