@@ -16,6 +16,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
@@ -23,6 +24,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -35,6 +37,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -71,14 +74,17 @@ let package = Package(
         // 4: front ends.
         .executableTarget(
             name: "sotto",
-            dependencies: ["CQREncode", "Identity", "Messenger", "Wire", argumentParser, logging],
+            dependencies: [
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
+                argumentParser, logging, nioPosix,
+            ],
             swiftSettings: strict),
 
         // The server.
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+                "Identity", "Wire", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -93,13 +99,14 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["CNice", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
-        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", nioCore, nioPosix]),
+        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
-        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
+        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
+        .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
         .target(

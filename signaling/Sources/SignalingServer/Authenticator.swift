@@ -1,0 +1,35 @@
+import CSodium
+import Wire
+
+/// Checks logins.
+enum Authenticator {
+    enum Verdict: Hashable, Sendable {
+        case accepted
+        /// The signature is good, but for another server, or for a name that this one does not know as its own.
+        case wrongHost
+        case rejected
+    }
+
+    /// Judges a login.
+    ///
+    /// - Parameters:
+    ///   - names: the server's own names.
+    ///   - hint: the host that the client says it dialed. Only used to try that name first, and to tell a client that
+    ///     dialed an unknown name from one that lies.
+    static func judge(
+        peer: PeerKey, signature: [UInt8], nonce: [UInt8], names: [HostName], hint: HostName?
+    ) -> Verdict {
+        let ordered = names.filter { $0 == hint } + names.filter { $0 != hint }
+        if ordered.contains(where: { verify(peer: peer, signature: signature, nonce: nonce, host: $0) }) {
+            return .accepted
+        }
+        guard let hint, !names.contains(hint), verify(peer: peer, signature: signature, nonce: nonce, host: hint)
+        else { return .rejected }
+        return .wrongHost
+    }
+
+    private static func verify(peer: PeerKey, signature: [UInt8], nonce: [UInt8], host: HostName) -> Bool {
+        let transcript = SignalingFrame.authenticationTranscript(host: host, nonce: nonce)
+        return crypto_sign_verify_detached(signature, transcript, UInt64(transcript.count), peer.bytes) == 0
+    }
+}
