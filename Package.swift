@@ -111,5 +111,16 @@ let package = Package(
         .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
+        .target(
+            name: "FuzzTargets", dependencies: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
+        tests("FuzzTests", ["FuzzTargets"]),
     ]
 )
+
+// Needs libFuzzer's main, which only `swift build --sanitize fuzzer` links: see scripts/fuzz.
+if Context.environment["SOTTO_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "sotto-fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: strict))
+}

@@ -100,6 +100,15 @@ enum ModuleGraph {
             foreign: ["Foundation", "FoundationEssentials", "Glibc", "Synchronization"],
             "It shows the programs as they are, from outside, and so uses none of their modules."),
 
+        // Fuzzing.
+        rule(
+            "FuzzTargets", .session, folder: "Tests/FuzzTargets",
+            own: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"], foreign: [],
+            "It calls what reads bytes from outside, and needs nothing else."),
+        rule(
+            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["FuzzTargets"], foreign: ["Glibc"],
+            "It is the door through which libFuzzer comes in."),
+
         // The laboratory.
         rule(
             "NATLab", .driver, folder: "Tests/NATLab", own: ["CNATLab"],
