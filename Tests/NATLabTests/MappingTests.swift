@@ -72,7 +72,7 @@ struct MappingTests {
             let listener = try nat.lab.host("partner").tcpListener(port: 8080)
             let capture = try nat.lab.host("partner").capture()
             try nat.inner.send("out", to: nat.partnerEndpoint)
-            let isReached = try await nat.lab.host("inner").reachesByTCP(LabEndpoint(nat.partnerAddress, 8080))
+            let isReached = try await nat.lab.host("inner").connectsByTCP(to: LabEndpoint(nat.partnerAddress, 8080))
             #expect(isReached)
             #expect(!capture.packets.contains { $0.isUDP })
             withExtendedLifetime(listener) {}
