@@ -13,7 +13,7 @@ extension Holder {
     /// - Parameter network: the network namespace; nil is the holder's own, which is connected to nothing.
     func spawn(
         _ program: String, _ arguments: [String], network: String?, environment: [String: String],
-        directory: String?
+        directory: String?, observer: LabProcess.Observer? = nil
     ) throws(LabError) -> LabProcess {
         let path = try findProgram(program)
         var ours: [Int32] = []
@@ -34,7 +34,8 @@ extension Holder {
                 return try start(&command, path, [program] + arguments, environment, directory)
             }
             let name = ([program] + arguments).joined(separator: " ")
-            return try LabProcess(name: name, processID: process, input: ours[0], output: ours[1], error: ours[2])
+            return try LabProcess(
+                name: name, processID: process, input: ours[0], output: ours[1], error: ours[2], observer: observer)
         } catch {
             for descriptor in ours { Glibc.close(descriptor) }
             throw error
