@@ -38,8 +38,13 @@ package struct PathConfiguration: Hashable, Sendable {
     package var noticeInterval: TimeSpan = .milliseconds(200)
     /// A call that comes later than announced by more than this means that this process slept: that time is no evidence.
     package var latenessTolerance: TimeSpan = .milliseconds(50)
-    /// Suspicions of one path within this time make it need more answers to be trusted again.
+    /// A suspicion within this time of the last one, of the same path, makes trust cost more.
     package var suspicionMemory: TimeSpan = .seconds(10)
+    /// How long a path that is suspected again must answer without a gap before it is trusted; doubled each time. Data
+    /// goes out twice meanwhile, so that a path with short outages loses little and is given up in the end.
+    package var suspicionPenalty: TimeSpan = .milliseconds(500)
+    /// The longest such time; less than ``suspicionLimit``.
+    package var maximumSuspicionPenalty: TimeSpan = .seconds(4)
 
     // MARK: Flapping
 
@@ -60,8 +65,9 @@ package struct PathConfiguration: Hashable, Sendable {
     package var mtuAttempts: Int = 3
     /// Between checks, while data flows, that packets of the current size still arrive.
     package var mtuCheckInterval: TimeSpan = .milliseconds(500)
-    /// Checks in a row that must fail, while small probes are answered, before the size is given up.
-    package var mtuCheckFailures: Int = 4
+    /// Checks in a row that must fail, while small probes are answered, before the size is given up: at a
+    /// loss of one packet in ten that happens by chance about once in three hours.
+    package var mtuCheckFailures: Int = 6
     /// The first pause before sizes that failed are tried again; doubled each time.
     package var mtuRetry: TimeSpan = .seconds(60)
     /// The longest such pause.

@@ -94,6 +94,26 @@ import Testing
         for person in world.people { #expect(person.manager.route.primary == .first) }
     }
 
+    @Test(arguments: [(300, 700), (150, 300)] as [(Int64, Int64)])
+    func aPathWithShortOutagesIsGivenUp(down: Int64, up: Int64) throws {
+        let world = try FailoverTests.direct()
+        let start = world.now
+        while world.now - start < .seconds(120) {
+            world.links[.first]?.isCut = [true, true]
+            world.run(for: .milliseconds(down))
+            world.links[.first]?.isCut = [false, false]
+            world.run(for: .milliseconds(up))
+        }
+        for person in world.people {
+            #expect(person.manager.route.primary == .relay)
+            #expect(person.count(where: \.isSuspected) <= 16)
+        }
+        let missing = world.alice.nextNumber - UInt64(world.bob.arrivals.count)
+        #expect(missing < world.alice.nextNumber / 50, "\(missing) of \(world.alice.nextNumber)")
+        world.run(for: .seconds(40))
+        for person in world.people { #expect(person.manager.route.primary == .first) }
+    }
+
     @Test func aFreshPathInheritsThePenaltyUnlessTheNetworkChanged() throws {
         for hasChanged in [false, true] {
             let world = try FailoverTests.direct()
