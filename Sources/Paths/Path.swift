@@ -147,7 +147,9 @@ struct Path: Sendable {
     /// An authentic packet came by this path.
     mutating func heard(now: MonotonicTime) {
         lastHeard = now
-        if phase == .lost || phase == .unproven { requestPing(now: now) }
+        guard phase == .lost || phase == .unproven, trial == nil else { return }
+        if let lastPing, now - lastPing < configuration.penaltyInterval { return }
+        requestPing(now: now)
     }
 
     /// Data went out by this path. True if that makes a ping due that was not due before.

@@ -56,7 +56,7 @@ package struct PathConfiguration: Hashable, Sendable {
     package var flapPenalty: TimeSpan = .seconds(1)
     /// The longest such time.
     package var maximumFlapPenalty: TimeSpan = .seconds(30)
-    /// Between pings on a path that serves its penalty.
+    /// Between pings on a path that serves its penalty, and on one that does not answer although the peer is heard there.
     package var penaltyInterval: TimeSpan = .milliseconds(200)
 
     // MARK: Packet size
@@ -84,8 +84,8 @@ package struct PathConfiguration: Hashable, Sendable {
 
     /// Paths at once. ICE gives one or two; more is a mistake of the caller.
     package var maximumPaths: Int = 16
-    /// Pongs sent in a second, and at once, whatever the peer asks: a peer's full discovery on several paths fits.
-    package var pongsPerSecond: Int = 128
+    /// Pongs sent in a second, whatever the peer asks: data on several paths at once (25 each) and their discovery fit.
+    package var pongsPerSecond: Int = 256
 
     /// The defaults.
     package init() {}

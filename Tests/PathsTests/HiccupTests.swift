@@ -70,9 +70,12 @@ import Testing
         }
     }
 
-    @Test func aQueueThatFillsAtOnceIsNoFailure() throws {
+    @Test func aQueueThatFillsQuicklyIsNoFailure() throws {
         let world = try FailoverTests.direct()
-        world.links[.first]?.delay = [.milliseconds(105), .milliseconds(5)]
+        for step in 1...15 as ClosedRange<Int64> {
+            world.links[.first]?.delay[0] = .milliseconds(5 + 10 * step)
+            world.run(for: .milliseconds(20))
+        }
         world.run(for: .seconds(5))
         for person in world.people { #expect(person.count(where: \.isSuspected) == 0) }
     }
@@ -136,6 +139,17 @@ import Testing
             world.run(for: .seconds(31))
             for person in world.people { #expect(person.manager.route.primary == .second) }
         }
+    }
+
+    /// What serves a penalty is not probed so densely that the peer's bound on answers makes gaps.
+    @Test func dataHeardOnALostPathDoesNotMultiplyProbes() throws {
+        let world = try FailoverTests.direct()
+        world.links[.first]?.isCut = [true, false]
+        world.run(for: .seconds(3))
+        for person in world.people { person.manager.setRelayAvailable(false, now: world.now) }
+        let count = world.alice.probes.count
+        world.run(for: .seconds(10))
+        #expect(world.alice.probes.count - count < 200)
     }
 
     @Test func aQuietConversationCostsLittle() throws {
