@@ -1,0 +1,111 @@
+import Foundation
+import Glibc
+
+/// Reads a descriptor on a thread of its own, so that files, pipes and terminals all work alike and nothing about the
+/// descriptor, which others share, is changed.
+final class DescriptorReader: Sendable {
+    private let descriptor: Int32
+    private let wakeReading: Int32
+    private let wakeWriting: Int32
+    private let handler: @Sendable ([UInt8]?) -> Void
+
+    /// `handler` is called on the reader's thread with what was read, and at last, at the end of the input, with nil.
+    /// While it does not return, nothing is read.
+    init(_ descriptor: Int32, handler: @escaping @Sendable ([UInt8]?) -> Void) {
+        self.descriptor = descriptor
+        self.handler = handler
+        var ends: [Int32] = [-1, -1]
+        // Without a pipe (no descriptors left) the reader works all the same, and `stop` takes effect at the next input.
+        if pipe(&ends) == 0 {
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        }
+        wakeReading = ends[0]
+        wakeWriting = ends[1]
+    }
+
+    deinit {
+        if wakeReading >= 0 { Glibc.close(wakeReading) }
+        if wakeWriting >= 0 { Glibc.close(wakeWriting) }
+    }
+
+    /// Begins to read. Called once.
+    func start() {
+        let thread = Thread { self.run() }
+        thread.name = "sotto.input"
+        thread.start()
+    }
+
+    /// Ends the thread, without a last call. Returns at once; idempotent.
+    func stop() {
+        var byte: UInt8 = 0
+        _ = Glibc.write(wakeWriting, &byte, 1)
+    }
+
+    private func run() {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            var waiting = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wakeReading, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&waiting, 2, -1) >= 0 || errno == EINTR else { return handler(nil) }
+            if waiting[1].revents != 0 { return }
+            guard waiting[0].revents != 0 else { continue }
+            let count = read(descriptor, &buffer, buffer.count)
+            if count > 0 {
+                handler(Array(buffer[..<count]))
+            } else if count == 0 || (errno != EINTR && errno != EAGAIN) {
+                return handler(nil)
+            }
+        }
+    }
+}
+
+/// The lines of standard input as they are, for input that is made by programs.
+enum StandardInput {
+    /// Longest line in bytes; a longer one ends the input.
+    static let lineLimit = 1 << 20
+
+    /// Lines without their ends, decoded as UTF-8; at most 64 wait to be read. For one reader.
+    static func lines(of descriptor: Int32 = STDIN_FILENO) -> AsyncStream<String> {
+        let queue = InputQueue<String>(capacity: 64)
+        let partial = Partial()
+        let reader = DescriptorReader(descriptor) { bytes in
+            for line in partial.take(bytes) { queue.push(line) }
+            if bytes == nil || partial.isTooLong { queue.finish() }
+        }
+        reader.start()
+        return AsyncStream(
+            unfolding: { await queue.next() },
+            onCancel: {
+                queue.finish()
+                reader.stop()
+            })
+    }
+
+    /// `@unchecked Sendable`.
+    /// Safety: used by the reader's thread alone.
+    private final class Partial: @unchecked Sendable {
+        private var bytes: [UInt8] = []
+        var isTooLong: Bool { bytes.count > StandardInput.lineLimit }
+
+        func take(_ new: [UInt8]?) -> [String] {
+            guard let new else {
+                defer { bytes = [] }
+                return bytes.isEmpty ? [] : [String(decoding: bytes, as: UTF8.self)]
+            }
+            guard !isTooLong else { return [] }
+            var lines: [String] = []
+            for byte in new {
+                guard byte == UInt8(ascii: "\n") else {
+                    bytes.append(byte)
+                    continue
+                }
+                if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+                lines.append(String(decoding: bytes, as: UTF8.self))
+                bytes = []
+            }
+            return lines
+        }
+    }
+}
