@@ -6,6 +6,11 @@ import Synchronization
 package struct OutputLine: Sendable {
     package let text: String
     package let time: ContinuousClock.Instant
+
+    package init(text: String, time: ContinuousClock.Instant) {
+        self.text = text
+        self.time = time
+    }
 }
 
 /// A program running in the laboratory. It dies with the laboratory, and so do its own children.
