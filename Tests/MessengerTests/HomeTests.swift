@@ -23,7 +23,9 @@ import Wire
             return (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
         }
         func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file(name)))) }
-        func write(_ bytes: [UInt8], _ name: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: file(name))) }
+        func write(_ bytes: [UInt8], _ name: String) throws {
+            try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+        }
     }
 
     private func create(_ scratch: Scratch, passphrase: String? = nil) throws -> Home {

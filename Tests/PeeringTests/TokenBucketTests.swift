@@ -4,7 +4,9 @@ import Testing
 @testable import Peering
 
 @Suite struct TokenBucketTests {
-    private func time(_ seconds: Double) -> MonotonicTime { MonotonicTime(nanoseconds: UInt64((1_000 + seconds) * 1e9)) }
+    private func time(_ seconds: Double) -> MonotonicTime {
+        MonotonicTime(nanoseconds: UInt64((1_000 + seconds) * 1e9))
+    }
 
     @Test func letsABurstThroughAndThenTheRate() {
         var bucket = TokenBucket(capacity: 3, perSecond: 1)

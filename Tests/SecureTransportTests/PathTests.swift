@@ -28,7 +28,8 @@ import Testing
     }
 
     /// Starts a transfer in each direction; returns what measures the longest gap in delivery at the server.
-    private func startTransfer(_ network: VirtualNetwork, _ server: TestEnd, bytes: Int) throws -> (StreamID, GapMeter) {
+    private func startTransfer(_ network: VirtualNetwork, _ server: TestEnd, bytes: Int) throws -> (StreamID, GapMeter)
+    {
         server.keepsBytes = false
         let stream = try network.client.session.openStream(bidirectional: true)
         let meter = GapMeter()
@@ -48,7 +49,11 @@ import Testing
         for end in [network.client, server] {
             #expect(
                 end.events.contains {
-                    if case .pathChosen(direct, .direct, let roundTrip?) = $0 { roundTrip < .milliseconds(15) } else { false }
+                    if case .pathChosen(direct, .direct, let roundTrip?) = $0 {
+                        roundTrip < .milliseconds(15)
+                    } else {
+                        false
+                    }
                 })
         }
     }
