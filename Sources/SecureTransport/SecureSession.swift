@@ -1,4 +1,3 @@
-import CNGTCP2
 package import Noise
 package import Paths
 
@@ -123,13 +122,12 @@ package final class SecureSession {
 
     /// What the session has done so far.
     package var statistics: SessionStatistics {
-        let quic = connection.connectionStatistics
-        let counters = connection.counters.pointee
+        let quic = connection.estimates
         return SessionStatistics(
-            roundTrip: .nanoseconds(Int64(clamping: quic.smoothed_rtt)),
-            congestionWindow: Int(clamping: quic.cwnd), bytesInFlight: Int(clamping: quic.bytes_in_flight),
+            roundTrip: .nanoseconds(Int64(clamping: quic.roundTrip)), congestionWindow: quic.window,
+            bytesInFlight: quic.inFlight,
             packetsSent: sentPackets, bytesSent: sentBytes, packetsReceived: receivedPackets,
-            bytesReceived: receivedBytes, packetsRejected: counters.rejected, keyUpdates: connection.keyUpdates,
+            bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected, keyUpdates: connection.keyUpdates,
             openStreams: connection.streams.count)
     }
 
