@@ -93,7 +93,7 @@ import Testing
             for probe in Self.probes(of: alice, now: time) { bob.manager.receiveProbe(probe, on: .first, now: time) }
             answers += Self.probes(of: bob, now: time).count
         }
-        #expect(answers <= 128 + 60)
+        #expect(answers <= 256 + 60)
     }
 
     /// A manager before the handshake.

@@ -70,9 +70,12 @@ import Testing
         }
     }
 
-    @Test func aQueueThatFillsAtOnceIsNoFailure() throws {
+    @Test func aQueueThatFillsQuicklyIsNoFailure() throws {
         let world = try FailoverTests.direct()
-        world.links[.first]?.delay = [.milliseconds(105), .milliseconds(5)]
+        for step in 1...15 as ClosedRange<Int64> {
+            world.links[.first]?.delay[0] = .milliseconds(5 + 10 * step)
+            world.run(for: .milliseconds(20))
+        }
         world.run(for: .seconds(5))
         for person in world.people { #expect(person.count(where: \.isSuspected) == 0) }
     }
@@ -90,6 +93,26 @@ import Testing
             let changes = person.events.count { $0.at >= start && ($0.event.isChosen(.first)) }
             #expect(changes <= 16, "\(changes) in five minutes")
         }
+        world.run(for: .seconds(40))
+        for person in world.people { #expect(person.manager.route.primary == .first) }
+    }
+
+    @Test(arguments: [(300, 700), (150, 300)] as [(Int64, Int64)])
+    func aPathWithShortOutagesIsGivenUp(down: Int64, up: Int64) throws {
+        let world = try FailoverTests.direct()
+        let start = world.now
+        while world.now - start < .seconds(120) {
+            world.links[.first]?.isCut = [true, true]
+            world.run(for: .milliseconds(down))
+            world.links[.first]?.isCut = [false, false]
+            world.run(for: .milliseconds(up))
+        }
+        for person in world.people {
+            #expect(person.manager.route.primary == .relay)
+            #expect(person.count(where: \.isSuspected) <= 16)
+        }
+        let missing = world.alice.nextNumber - UInt64(world.bob.arrivals.count)
+        #expect(missing < world.alice.nextNumber / 50, "\(missing) of \(world.alice.nextNumber)")
         world.run(for: .seconds(40))
         for person in world.people { #expect(person.manager.route.primary == .first) }
     }
@@ -116,6 +139,17 @@ import Testing
             world.run(for: .seconds(31))
             for person in world.people { #expect(person.manager.route.primary == .second) }
         }
+    }
+
+    /// What serves a penalty is not probed so densely that the peer's bound on answers makes gaps.
+    @Test func dataHeardOnALostPathDoesNotMultiplyProbes() throws {
+        let world = try FailoverTests.direct()
+        world.links[.first]?.isCut = [true, false]
+        world.run(for: .seconds(3))
+        for person in world.people { person.manager.setRelayAvailable(false, now: world.now) }
+        let count = world.alice.probes.count
+        world.run(for: .seconds(10))
+        #expect(world.alice.probes.count - count < 200)
     }
 
     @Test func aQuietConversationCostsLittle() throws {

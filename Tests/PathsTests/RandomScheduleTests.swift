@@ -3,7 +3,7 @@ import Testing
 
 /// Whatever happens, in whatever order: a few rules always hold.
 @Suite struct RandomScheduleTests {
-    @Test(arguments: 0..<40 as Range<UInt64>)
+    @Test(arguments: 0..<16 as Range<UInt64>)
     func keepsItsPromises(seed: UInt64) throws {
         let world = try Simulation.withRelay(seed: seed, traffic: .milliseconds(15))
         var dice = Dice(state: seed &* 77 &+ 5)
@@ -14,7 +14,8 @@ import Testing
             world.run(for: .milliseconds(Int64.random(in: 0...1_500, using: &dice)))
         }
         Self.heal(world)
-        world.run(for: .seconds(40))
+        // At worst a lost path is next probed after 15 seconds and then serves 30 for flapping.
+        world.run(for: .seconds(50))
         for person in world.people {
             let primary = try #require(person.manager.route.primary)
             let isDirect = live.contains { person.manager.status(of: $0)?.kind == .direct }
