@@ -45,8 +45,8 @@ package struct Invite: Hashable, Sendable, CustomStringConvertible {
     /// The name that they go by. A suggestion: whoever writes the invite can write any name.
     package let name: String?
 
-    /// Joins the parts. Throws `token` unless that has 16 bytes, and `name` unless that has 1 to 64 bytes, is harmless to
-    /// show (`DisplayText`) and neither begins nor ends with a space.
+    /// Joins the parts. Throws `token` unless that has 16 bytes, and `name` unless that has 1 to 64 bytes, is harmless
+    /// to show (`DisplayText`) and neither begins nor ends with a space.
     package init(peerID: PeerID, server: ServerURL, token: [UInt8], name: String?) throws(InviteError) {
         guard token.count == Invite.tokenByteCount else { throw .token }
         if let name {

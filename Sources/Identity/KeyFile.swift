@@ -7,10 +7,10 @@ import Wire
 //   protection 0 (none):        seed 32
 //   protection 1 (passphrase):  operations u32 | memory u32 (KiB) | salt 16 | nonce 24 | box 48
 //   checksum 32
-// The box is XChaCha20-Poly1305 of the seed under Argon2id(passphrase, salt, operations, memory, 1 lane), 32 bytes; all that
-// stands before the box is its associated data. The checksum is BLAKE2b-256 of all that stands before it: it tells a
-// damaged file from a wrong passphrase, and protects nothing else. Files of every version begin with the magic and the
-// version and end with this checksum.
+// The box is XChaCha20-Poly1305 of the seed under Argon2id(passphrase, salt, operations, memory, 1 lane), 32 bytes;
+// all that stands before the box is its associated data. The checksum is BLAKE2b-256 of all that stands before it: it
+// tells a damaged file from a wrong passphrase, and protects nothing else. Files of every version begin with the magic
+// and the version and end with this checksum.
 
 /// Why a key file cannot be made or opened.
 package enum KeyFileError: Error, Hashable, Sendable {
@@ -71,8 +71,8 @@ package enum KeyFile {
     static let nonceByteCount = 24
     static let tagByteCount = 16
 
-    /// The bytes of a key file. Sealed when there is a passphrase, else plain: whoever reads the file has the identity, so
-    /// keep it readable to its owner alone. Throws `emptyPassphrase` and `outOfMemory`.
+    /// The bytes of a key file. Sealed when there is a passphrase, else plain: whoever reads the file has the identity,
+    /// so keep it readable to its owner alone. Throws `emptyPassphrase` and `outOfMemory`.
     package static func seal(
         _ identity: Identity, passphrase: borrowing SecretBytes?, cost: Cost = .moderate
     ) throws(KeyFileError) -> [UInt8] {
@@ -102,14 +102,15 @@ package enum KeyFile {
         return writer.bytes
     }
 
-    /// What the file says without its passphrase. Throws as `open` does, but neither `wrongPassphrase` nor `passphraseNeeded`.
+    /// What the file says without its passphrase. Throws as `open` does, but neither `wrongPassphrase` nor
+    /// `passphraseNeeded`.
     package static func summary(_ bytes: [UInt8]) throws(KeyFileError) -> Summary {
         let contents = try Contents(bytes)
         return Summary(peerID: contents.peerID, isSealed: contents.box != nil)
     }
 
-    /// The identity in a key file. The passphrase is not looked at when the file is plain. Throws `notAKeyFile`, `damaged`,
-    /// `unsupportedVersion`, `passphraseNeeded`, `wrongPassphrase`, `outOfMemory`.
+    /// The identity in a key file. The passphrase is not looked at when the file is plain. Throws `notAKeyFile`,
+    /// `damaged`, `unsupportedVersion`, `passphraseNeeded`, `wrongPassphrase`, `outOfMemory`.
     package static func open(_ bytes: [UInt8], passphrase: borrowing SecretBytes?) throws(KeyFileError) -> Identity {
         let contents = try Contents(bytes)
         let seed: SecretBytes

@@ -12,12 +12,13 @@ package enum PeerIDError: Error, Hashable, Sendable {
     case unusableKey
 }
 
-/// Who somebody is: an Ed25519 public key that has been checked. In text it is Bech32m (BIP 350) with the prefix `sotto`,
-/// 64 characters long.
+/// Who somebody is: an Ed25519 public key that has been checked. In text it is Bech32m (BIP 350) with the prefix
+/// `sotto`, 64 characters long.
 ///
 /// The Noise static key is the X25519 key of the same point, so a peer id is all that a dialer needs. The map drops the
-/// sign: a point and its negative have the same X25519 key. Only the owner of one can sign for the other, so nobody else
-/// gains anything; but a peer found by its Noise key is to be compared with pinned peer ids, never turned into one.
+/// sign: a point and its negative have the same X25519 key. Only the owner of one can sign for the other, so nobody
+/// else gains anything; but a peer found by its Noise key is to be compared with pinned peer ids, never turned into
+/// one.
 package struct PeerID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Size in bytes.
     package static let byteCount = 32
@@ -29,8 +30,8 @@ package struct PeerID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The X25519 public key of the same point: the peer's static key in every Noise handshake.
     package let noisePublicKey: PublicKey
 
-    /// Checks 32 bytes. Throws `malformed` for another count and `unusableKey` unless they are the canonical encoding of
-    /// a point of the prime-order subgroup.
+    /// Checks 32 bytes. Throws `malformed` for another count and `unusableKey` unless they are the canonical encoding
+    /// of a point of the prime-order subgroup.
     package init(bytes: some Collection<UInt8>) throws(PeerIDError) {
         let key: PeerKey
         do throws(WireError) {

@@ -3,10 +3,10 @@ import Noise
 
 /// The number two people compare to know that nobody sits between them. 60 decimal digits, the same on both sides.
 ///
-/// In the style of Signal's numeric fingerprint. For each of the two peer ids K (32 bytes):
-/// `H₀ = "sotto-safety-number-v1" ‖ K`, `Hᵢ = SHA-512(Hᵢ₋₁ ‖ K)` for i = 1…5200. The first 30 bytes of H₅₂₀₀ are six numbers of
-/// five bytes, big-endian; each modulo 100,000 gives five digits. The 30 digits of the lower peer id come first. To find
-/// a key with given 30 digits takes about 2¹⁰⁰ times 5200 hashes.
+/// In the style of Signal's numeric fingerprint. For each of the two peer ids K (32 bytes): `H₀ =
+/// "sotto-safety-number-v1" ‖ K`, `Hᵢ = SHA-512(Hᵢ₋₁ ‖ K)` for i = 1…5200. The first 30 bytes of H₅₂₀₀ are six numbers
+/// of five bytes, big-endian; each modulo 100,000 gives five digits. The 30 digits of the lower peer id come first. To
+/// find a key with given 30 digits takes about 2¹⁰⁰ times 5200 hashes.
 package enum SafetyNumber {
     /// How often the hash is iterated.
     package static let iterations = 5200

@@ -106,4 +106,12 @@ package struct Transport: ~Copyable, Sendable {
     package var receive: CipherState
     /// Names this session uniquely, for channel binding (§11.2).
     package let handshakeHash: [UInt8]
+
+    /// Hands both ciphers to `body`, which may keep them in different places. (Other modules cannot take a value that
+    /// is not copyable out of this one.)
+    package consuming func separate<R: ~Copyable, E: Error>(
+        _ body: (_ send: consuming CipherState, _ receive: consuming CipherState) throws(E) -> R
+    ) throws(E) -> R {
+        try body(send, receive)
+    }
 }

@@ -101,6 +101,9 @@ package final class SecureSession {
     /// First 8 bytes of every connection id that this end issues, and of the probes addressed to it.
     package var tag: ConnectionTag { connection.tag }
 
+    /// The peer's ``tag``, once its first packet has come.
+    package var remoteTag: ConnectionTag? { connection.remoteTag }
+
     /// The destination connection id of the caller's first packets, 16 bytes, until it knows ours. Repeats of the
     /// first packet carry it too: the answering end gives those to `receive`.
     package var firstConnectionID: [UInt8] { connection.firstConnectionID }

@@ -3,8 +3,8 @@
 //         | related: u8 0, or u8 1 and an endpoint
 // The length lets a reader pass over types that it does not know. At most 78 bytes with its length.
 
-/// An ICE candidate (RFC 8445 §5.1), component 1, UDP. A value of this type has passed every check that can be made without
-/// asking the network.
+/// An ICE candidate (RFC 8445 §5.1), component 1, UDP. A value of this type has passed every check that can be made
+/// without asking the network.
 package struct Candidate: Hashable, Sendable {
     /// How the candidate was found (RFC 8445 §5.1.1). Raw values are those of the wire.
     package enum Kind: UInt8, Hashable, Sendable, CaseIterable {

@@ -30,8 +30,8 @@ package enum ConversationFrame: Hashable, Sendable {
     /// Size of a message id in bytes.
     package static let messageIDByteCount = 16
 
-    /// The frame with its length in front. Throws `lengthOutOfRange` or `invalidText` when a field breaks the limits that
-    /// its receiver enforces.
+    /// The frame with its length in front. Throws `lengthOutOfRange` or `invalidText` when a field breaks the limits
+    /// that its receiver enforces.
     package func encode() throws(WireError) -> [UInt8] {
         var body = ByteWriter(capacity: 32)
         switch self {

@@ -14,8 +14,8 @@ package struct ConversationFrameDecoder: Sendable {
     /// How many bytes wait for the rest of their frame, or for `next()`.
     package var buffered: Int { buffer.count - start }
 
-    /// Adds what the stream delivered. Call `next()` until it returns nil before appending again: that is what keeps the
-    /// buffer bounded.
+    /// Adds what the stream delivered. Call `next()` until it returns nil before appending again: that is what keeps
+    /// the buffer bounded.
     package mutating func append(_ bytes: some Sequence<UInt8>) {
         guard failure == nil else { return }
         if start > 0 {
@@ -25,8 +25,8 @@ package struct ConversationFrameDecoder: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next whole frame of a known type, or nil when more bytes are needed. Throws `lengthOutOfRange` for a length of
-    /// 0 or above 256 KiB as soon as the length is there, and the error of a frame that does not follow its layout.
+    /// The next whole frame of a known type, or nil when more bytes are needed. Throws `lengthOutOfRange` for a length
+    /// of 0 or above 256 KiB as soon as the length is there, and the error of a frame that does not follow its layout.
     package mutating func next() throws(WireError) -> ConversationFrame? {
         if let failure { throw failure }
         do {

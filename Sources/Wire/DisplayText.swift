@@ -4,8 +4,8 @@ package enum DisplayText {
     /// `text` without what could do harm.
     ///
     /// Removed: C0 and C1 controls with ESC and DEL; marks, embeddings, overrides and isolates of the bidirectional
-    /// algorithm; tag characters; invisible characters without use in writing; noncharacters. Kept: zero-width joiner and
-    /// non-joiner (Persian, Indic scripts, emoji) and variation selectors. Line ends of any kind become `\n` when
+    /// algorithm; tag characters; invisible characters without use in writing; noncharacters. Kept: zero-width joiner
+    /// and non-joiner (Persian, Indic scripts, emoji) and variation selectors. Line ends of any kind become `\n` when
     /// `keepingNewlines`, else a space; so does a tab.
     package static func harmless(_ text: String, keepingNewlines: Bool = false) -> String {
         var result = String.UnicodeScalarView()

@@ -1,4 +1,4 @@
-// RELAY: 0x05 | peer 32 | segment size u16 | packets. The header is 35 bytes, the packets follow to the end of the frame.
+// RELAY: 0x05 | peer 32 | segment size u16 | packets. The header is 35 bytes; packets follow to the end of the frame.
 
 /// The fixed part of a RELAY frame, read without copying the packets behind it.
 package struct RelayHeader: Hashable, Sendable {
@@ -57,8 +57,8 @@ package struct RelayHeader: Hashable, Sendable {
     }
 }
 
-/// What SIGNAL, RELAY and UNREACHABLE have in common: a peer at bytes 1 to 32. The server reads it to route a frame, and
-/// writes the sender in its place.
+/// What SIGNAL, RELAY and UNREACHABLE have in common: a peer at bytes 1 to 32. The server reads it to route a frame,
+/// and writes the sender in its place.
 package enum PeerAddressedFrame {
     /// Where the peer lies in the frame.
     package static let peerRange = 1..<(1 + PeerKey.byteCount)

@@ -41,7 +41,8 @@ package struct Rendezvous: Hashable, Sendable {
     /// What is said.
     package let body: Body
 
-    /// Throws `lengthOutOfRange` unless the connection id has 16 bytes and the number of candidates is within its limits.
+    /// Throws `lengthOutOfRange` unless the connection id has 16 bytes and the number of candidates is within its
+    /// limits.
     package init(connectionID: [UInt8], time: UInt64, body: Body) throws(WireError) {
         guard connectionID.count == Rendezvous.connectionIDByteCount else { throw .lengthOutOfRange }
         switch body {
@@ -73,8 +74,8 @@ package struct Rendezvous: Hashable, Sendable {
         return writer.bytes
     }
 
-    /// Reads unsealed bytes. Candidates of unknown types are left out. Throws `unsupported` for a kind that this version
-    /// does not know, and any other error for bytes that do not follow the layout.
+    /// Reads unsealed bytes. Candidates of unknown types are left out. Throws `unsupported` for a kind that this
+    /// version does not know, and any other error for bytes that do not follow the layout.
     package static func decode(_ bytes: [UInt8]) throws(WireError) -> Rendezvous {
         var reader = ByteReader(bytes)
         let kind = try reader.readUInt8()

@@ -1,9 +1,9 @@
 /// Refuses payloads that are stale or were seen before. Keep one for each sender: whoever floods a window then closes
 /// it to nobody else.
 ///
-/// A payload is accepted once, and only while its time is within ±5 minutes of the receiver's clock. Digests are kept while
-/// their time would still be accepted. When the window is full, the digest with the oldest time is forgotten, and from
-/// then on nothing of that time or before is accepted: memory stays bounded, and nothing can be accepted twice.
+/// A payload is accepted once, and only while its time is within ±5 minutes of the receiver's clock. Digests are kept
+/// while their time would still be accepted. When the window is full, the digest with the oldest time is forgotten, and
+/// from then on nothing of that time or before is accepted: memory stays bounded, and nothing can be accepted twice.
 package struct ReplayWindow: Sendable {
     /// What to do with a payload.
     package enum Verdict: Hashable, Sendable {
@@ -38,8 +38,8 @@ package struct ReplayWindow: Sendable {
     /// How many digests are remembered.
     package var count: Int { entries.count }
 
-    /// Judges a payload by its digest (a cryptographic hash, 16 bytes or more, of the payload as opened) and by the time
-    /// written in it; `now` is the receiver's clock. Times are milliseconds since 1970.
+    /// Judges a payload by its digest (a cryptographic hash, 16 bytes or more, of the payload as opened) and by the
+    /// time written in it; `now` is the receiver's clock. Times are milliseconds since 1970.
     package mutating func admit(digest: [UInt8], time: UInt64, now: UInt64) -> Verdict {
         expire(now: now)
         let distance = time > now ? time - now : now - time

@@ -2,8 +2,8 @@
 //         | transaction id 12. Classic (RFC 3489): transaction id 16 in place of cookie and id.
 // Attribute: type u16 | length u16 | value, padded to a multiple of 4.
 
-/// STUN (RFC 8489) as far as finding one's mapped address needs it: Binding requests and their answers over UDP. Requests
-/// without the magic cookie (RFC 3489) are understood too, because libnice sends them.
+/// STUN (RFC 8489) as far as finding one's mapped address needs it: Binding requests and their answers over UDP.
+/// Requests without the magic cookie (RFC 3489) are understood too, because libnice sends them.
 package enum STUN {
     /// The fixed value that tells RFC 5389 and later from RFC 3489.
     package static let magicCookie: UInt32 = 0x2112_A442
@@ -56,8 +56,8 @@ package enum STUN {
 
     static func paddingCount(_ count: Int) -> Int { (4 - count % 4) % 4 }
 
-    /// An address attribute: 0 | family u8 (1 IPv4, 2 IPv6) | port u16 | address. With a key, port and address are XORed
-    /// with it (RFC 8489 §14.2: the key is cookie ‖ transaction id).
+    /// An address attribute: 0 | family u8 (1 IPv4, 2 IPv6) | port u16 | address. With a key, port and address are
+    /// XORed with it (RFC 8489 §14.2: the key is cookie ‖ transaction id).
     static func addressValue(_ endpoint: Endpoint, xoring key: [UInt8]?) -> [UInt8] {
         var writer = ByteWriter(capacity: 20)
         writer.write(endpoint.port)

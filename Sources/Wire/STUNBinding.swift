@@ -56,8 +56,9 @@ package enum STUNBindingResponse: Hashable, Sendable {
     /// The server refused with this code, 300…699.
     case refused(code: Int)
 
-    /// Reads one datagram as the answer to the request with these 12 bytes of transaction id. Prefers XOR-MAPPED-ADDRESS
-    /// to MAPPED-ADDRESS, which some NATs rewrite. Throws `invalidValue` when it answers something else or nothing.
+    /// Reads one datagram as the answer to the request with these 12 bytes of transaction id. Prefers
+    /// XOR-MAPPED-ADDRESS to MAPPED-ADDRESS, which some NATs rewrite. Throws `invalidValue` when it answers something
+    /// else or nothing.
     package init(_ datagram: [UInt8], transactionID: [UInt8]) throws(WireError) {
         let message = try STUNMessage(datagram)
         guard message.cookieAndID == STUN.cookieBytes + transactionID else { throw .invalidValue }

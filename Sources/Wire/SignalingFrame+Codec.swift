@@ -1,6 +1,6 @@
 extension SignalingFrame {
-    /// The bytes of the frame. Throws `lengthOutOfRange`, `invalidText` or `invalidValue` when a field breaks the limits
-    /// that its receiver enforces.
+    /// The bytes of the frame. Throws `lengthOutOfRange`, `invalidText` or `invalidValue` when a field breaks the
+    /// limits that its receiver enforces.
     package func encode() throws(WireError) -> [UInt8] {
         var writer = ByteWriter(capacity: capacityHint)
         writer.write(type)

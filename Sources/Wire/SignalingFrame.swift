@@ -78,7 +78,7 @@ package struct Welcome: Hashable, Sendable {
     package var maximumSignal: UInt32
     /// Most bytes of packets in one RELAY frame that this server carries.
     package var maximumRelay: UInt32
-    /// Seconds between the server's pings; a connection silent for three of them is dead.
+    /// Seconds between the server's pings; a client silent through two of them is dead, a server after two and a half.
     package var heartbeat: UInt16
     /// STUN and TURN servers, best first; at most 255.
     package var iceServers: [ICEServer]
@@ -185,6 +185,6 @@ package enum SignalingCloseCode: UInt16, Hashable, Sendable, CaseIterable {
     case wrongHost = 4006
     /// A frame above its limit.
     case frameTooLarge = 4007
-    /// Nothing heard for three heartbeats.
+    /// Nothing heard through two pings.
     case heartbeatTimeout = 4008
 }

@@ -98,13 +98,27 @@ import Wire
         #expect(one.peerID.bytes == hex(Sample.public1))
         let signature = hex(
             """
-            e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b
+            e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155
+            5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b
             """)
         #expect(one.sign([]) == signature)
         #expect(one.peerID.verify(signature: signature, message: []))
         let two = try Sample.second()
         #expect(two.peerID.bytes == hex(Sample.public2))
         #expect(two.peerID.verify(signature: two.sign([0x72]), message: [0x72]))
+    }
+
+    /// The example of docs/protocol/signaling.md, calculated with Python's cryptography.
+    @Test func signsLoginsAsTheProtocolSays() throws {
+        let nonce = (0..<32).map { UInt8($0) }
+        let transcript = SignalingFrame.authenticationTranscript(host: try HostName("example.org"), nonce: nonce)
+        #expect(
+            try Sample.first().sign(transcript)
+                == hex(
+                    """
+                    f824819a04e393044c93fddb6e11fd4b390857f25c5cfd39464fd57d839207bd
+                    c3abb76e43354bcd8c052c851e32b6e38d8eb40b10299776ae71ec95832fd40a
+                    """))
     }
 
     @Test func refusesSignaturesThatWereTamperedWith() throws {

@@ -1,0 +1,99 @@
+import CNATLab
+import Foundation
+
+extension LabError {
+    init(_ failure: natlab_failure) {
+        self = .system(failure.step.map { String(cString: $0) } ?? "start a program", code: failure.code)
+    }
+}
+
+extension Holder {
+    /// Starts a program in the laboratory.
+    ///
+    /// - Parameter network: the network namespace; nil is the holder's own, which is connected to nothing.
+    func spawn(
+        _ program: String, _ arguments: [String], network: String?, environment: [String: String],
+        directory: String?, observer: LabProcess.Observer? = nil
+    ) throws(LabError) -> LabProcess {
+        let path = try findProgram(program)
+        var ours: [Int32] = []
+        var theirs: [Int32] = []
+        defer { for descriptor in theirs { Glibc.close(descriptor) } }
+        do throws(LabError) {
+            let input = try SocketPair()
+            (ours, theirs) = ([input.ours], [input.theirs])
+            for _ in 0..<2 {
+                let pipe = try Pipe()
+                ours.append(pipe.reading)
+                theirs.append(pipe.writing)
+            }
+            let process = try withNamespaces(network: network) { namespaces throws(LabError) in
+                var command = natlab_command()
+                command.namespaces = namespaces
+                (command.input, command.output, command.error) = (theirs[0], theirs[1], theirs[2])
+                return try start(&command, path, [program] + arguments, environment, directory)
+            }
+            let name = ([program] + arguments).joined(separator: " ")
+            return try LabProcess(
+                name: name, processID: process, input: ours[0], output: ours[1], error: ours[2], observer: observer)
+        } catch {
+            for descriptor in ours { Glibc.close(descriptor) }
+            throw error
+        }
+    }
+
+    /// Fills in the strings and starts the program.
+    private func start(
+        _ command: inout natlab_command, _ path: String, _ arguments: [String], _ environment: [String: String],
+        _ directory: String?
+    ) throws(LabError) -> pid_t {
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        let texts = ([path, directory ?? "/"] + arguments + variables).map { strdup($0) }
+        defer { for text in texts { free(text) } }
+        var argumentPointers = texts[2..<(2 + arguments.count)] + [nil]
+        var variablePointers = texts[(2 + arguments.count)...] + [nil]
+        var failure = natlab_failure()
+        let process = argumentPointers.withUnsafeMutableBufferPointer { arguments in
+            variablePointers.withUnsafeMutableBufferPointer { variables in
+                command.path = UnsafePointer(texts[0])
+                command.directory = UnsafePointer(texts[1])
+                command.arguments = UnsafePointer(arguments.baseAddress)
+                command.environment = UnsafePointer(variables.baseAddress)
+                return natlab_spawn(&command, &failure)
+            }
+        }
+        guard process >= 0 else { throw LabError(failure) }
+        return process
+    }
+
+    /// Makes a socket that lives in the given network namespace, close-on-exec and non-blocking.
+    func socket(network: String, domain: Int32, type: Int32, protocol number: Int32 = 0) throws(LabError) -> Int32 {
+        try withNamespaces(network: network) { namespaces throws(LabError) in
+            var namespaces = namespaces
+            var failure = natlab_failure()
+            let descriptor = natlab_socket(&namespaces, domain, type, number, &failure)
+            guard descriptor >= 0 else { throw LabError(failure) }
+            return descriptor
+        }
+    }
+
+    /// Makes a socket that sees every packet of the given network namespace.
+    func captureSocket(network: String) throws(LabError) -> Int32 {
+        try withNamespaces(network: network) { namespaces throws(LabError) in
+            var namespaces = namespaces
+            var failure = natlab_failure()
+            let descriptor = natlab_capture_socket(&namespaces, &failure)
+            guard descriptor >= 0 else { throw LabError(failure) }
+            return descriptor
+        }
+    }
+
+    /// Removes all connection-tracking entries of a network namespace: every NAT mapping in use is gone.
+    func flushConnections(network: String) throws(LabError) {
+        try withNamespaces(network: network) { namespaces throws(LabError) in
+            var namespaces = namespaces
+            var failure = natlab_failure()
+            guard natlab_flush_connections(&namespaces, &failure) == 0 else { throw LabError(failure) }
+        }
+    }
+}
