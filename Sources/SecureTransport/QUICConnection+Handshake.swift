@@ -104,10 +104,8 @@ extension QUICConnection {
         let status = ngtcp2_conn_install_initial_key(
             ngtcp2, &receive.key, receive.iv, &receive.headerKey, &send.key, send.iv, &send.headerKey,
             KeySchedule.ivLength)
-        if status != 0 {
-            receive.destroy()
-            send.destroy()
-        }
+        receive.handedOver(status)
+        send.handedOver(status)
         return status
     }
 
@@ -118,14 +116,12 @@ extension QUICConnection {
         var receive = KeyMaterial(secret: receiving(secrets), handshake.cipher, .handshake, counters)
         var status = ngtcp2_conn_install_rx_handshake_key(
             ngtcp2, &receive.key, receive.iv, KeySchedule.ivLength, &receive.headerKey)
-        if status != 0 {
-            receive.destroy()
-            return status
-        }
+        receive.handedOver(status)
+        guard status == 0 else { return status }
         var send = KeyMaterial(secret: sending(secrets), handshake.cipher, .handshake, counters)
         status = ngtcp2_conn_install_tx_handshake_key(
             ngtcp2, &send.key, send.iv, KeySchedule.ivLength, &send.headerKey)
-        if status != 0 { send.destroy() }
+        send.handedOver(status)
         return status
     }
 
@@ -137,7 +133,7 @@ extension QUICConnection {
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &send.key, send.iv,
                 KeySchedule.ivLength, &send.headerKey)
         }
-        if status != 0 { send.destroy() }
+        send.handedOver(status)
         return status
     }
 
@@ -149,7 +145,7 @@ extension QUICConnection {
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &receive.key, receive.iv,
                 KeySchedule.ivLength, &receive.headerKey)
         }
-        if status != 0 { receive.destroy() }
+        receive.handedOver(status)
         return status
     }
 
@@ -224,8 +220,10 @@ private struct KeyMaterial {
         }
     }
 
-    /// Frees the keys when ngtcp2 did not take them.
-    mutating func destroy() {
+    /// Wipes the IV, which ngtcp2 has copied; frees the keys when ngtcp2 did not take them.
+    mutating func handedOver(_ status: CInt) {
+        iv.wipe()
+        guard status != 0 else { return }
         packetDeleteKey(nil, &key, nil)
         packetDeleteHeaderKey(nil, &headerKey, nil)
     }

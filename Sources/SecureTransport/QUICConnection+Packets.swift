@@ -237,7 +237,15 @@ extension QUICConnection {
         connectionStatistics.pto_count
     }
 
-    var connectionStatistics: ngtcp2_conn_stat {
+    /// Smoothed round-trip time in nanoseconds, congestion window and bytes in flight.
+    var estimates: (roundTrip: UInt64, window: Int, inFlight: Int) {
+        let statistics = connectionStatistics
+        return (
+            statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+        )
+    }
+
+    private var connectionStatistics: ngtcp2_conn_stat {
         var statistics = ngtcp2_conn_stat()
         if let ngtcp2 { sotto_ngtcp2_conn_get_conn_stat(ngtcp2, &statistics) }
         return statistics
