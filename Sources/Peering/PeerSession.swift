@@ -205,7 +205,7 @@ package final class PeerSession {
     private func report(_ kind: PathKind, id: PathID, roundTrip: TimeSpan?) {
         let endpoints = link.endpoints(of: id)
         let report = PathReport(
-            kind: kind, roundTripMilliseconds: (roundTrip ?? transport.roundTrip)?.inMilliseconds,
+            kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip).inMilliseconds,
             local: endpoints?.local,
             remote: endpoints?.remote, sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
         path = report

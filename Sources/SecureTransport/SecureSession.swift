@@ -1,4 +1,3 @@
-import CNGTCP2
 package import Noise
 package import Paths
 
@@ -101,13 +100,6 @@ package final class SecureSession {
 
     /// First 8 bytes of every connection id that this end issues, and of the probes addressed to it.
     package var tag: ConnectionTag { connection.tag }
-
-    /// Smoothed round-trip time of the session as QUIC measured it (RFC 9002 §5.3), over whatever carried it; nil before the first sample.
-    package var roundTrip: TimeSpan? {
-        let statistics = connection.connectionStatistics
-        guard statistics.latest_rtt > 0, statistics.latest_rtt < UInt64(Int64.max) else { return nil }
-        return TimeSpan(nanoseconds: Int64(clamping: statistics.smoothed_rtt))
-    }
 
     /// The peer's ``tag``, once its first packet has come.
     package var remoteTag: ConnectionTag? { connection.remoteTag }
