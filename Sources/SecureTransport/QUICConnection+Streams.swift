@@ -28,11 +28,8 @@ extension QUICConnection {
         guard !stream.isFinishing, !stream.isSendingStopped else { throw .streamNotWritable }
         let accepted = min(bytes.count, max(0, configuration.streamSendBuffer - stream.outgoing.count))
         stream.outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[..<accepted]))
-        if accepted < bytes.count {
-            stream.wantsRoom = true
-        } else if finish {
-            stream.isFinishing = true
-        }
+        if accepted == bytes.count, finish { stream.isFinishing = true }
+        stream.wantsRoom = stream.outgoing.count > configuration.streamSendBuffer / 2 && !stream.isFinishing
         queue(stream)
         return accepted
     }

@@ -19,7 +19,7 @@ final class QUICStream {
     var isSendingStopped = false
     /// In the connection's queue of streams with something to send.
     var isQueued = false
-    /// The application was refused bytes and waits for room.
+    /// More than half of the buffer was filled: the application will be told when it is half empty again.
     var wantsRoom = false
 
     // Receiving.
