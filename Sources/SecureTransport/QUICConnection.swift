@@ -163,7 +163,8 @@ final class QUICConnection {
         settings.no_pmtud = 1
         settings.cc_algo = NGTCP2_CC_ALGO_CUBIC
         settings.max_window = configuration.maximumSessionWindow
-        settings.max_stream_window = configuration.maximumStreamWindow
+        // Streams' windows grow here, not there: see `growth(of:read:)`.
+        settings.max_stream_window = 0
         return settings
     }
 
