@@ -188,10 +188,10 @@ final class QUICConnection {
         clock = max(clock, now)
     }
 
-    /// The peer's tag: the first 8 bytes of the connection ids that it issues. Authenticated once the handshake is
-    /// finished (its transport parameters name the id, and Noise protects those).
+    /// The peer's tag: the first 8 bytes of the connection ids that it issues; nil until they are known. Authenticated
+    /// once the handshake is finished (its transport parameters name the id, and Noise protects those).
     var remoteTag: ConnectionTag? {
-        guard let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
+        guard role == .responder || phase != .handshaking, let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
             id.pointee.datalen == PacketHeader.connectionIDLength
         else { return nil }
         return withUnsafeBytes(of: id.pointee.data) { ConnectionTag(connectionID: $0) }

@@ -121,7 +121,7 @@ extension SecureSession {
     }
 
     private func sendProbes(_ send: (UnsafeRawBufferPointer, Int, PathID) -> Void) {
-        let probes = pendingProbes
+        let probes = connection.phase < .closing ? pendingProbes : []
         pendingProbes = []
         for probe in probes {
             probe.packet.withUnsafeBytes { send($0, $0.count, probe.path) }
