@@ -121,7 +121,7 @@ extension SecureSession {
     }
 
     private func sendProbes(_ send: (UnsafeRawBufferPointer, Int, PathID) -> Void) {
-        let probes = pendingProbes
+        let probes = connection.phase < .closing ? pendingProbes : []
         pendingProbes = []
         for probe in probes {
             probe.packet.withUnsafeBytes { send($0, $0.count, probe.path) }
@@ -159,9 +159,12 @@ extension SecureSession {
             paths.packetSent(on: path, count: filled.count, now: now)
             send(packets, filled.segment, path)
         }
-        guard connection.phase < .closing else { return ends.forEach { give($0.id) } }
-        if let primary = route.primary { give(primary) }
-        if let duplicate = route.duplicate { give(duplicate) }
+        if connection.phase < .closing {
+            if let primary = route.primary { give(primary) }
+            if let duplicate = route.duplicate { give(duplicate) }
+        } else {
+            for end in ends { give(end.id) }
+        }
     }
 }
 

@@ -130,7 +130,8 @@ package final class SecureSession {
             roundTrip: .nanoseconds(Int64(clamping: quic.roundTrip)), congestionWindow: quic.window,
             bytesInFlight: quic.inFlight,
             packetsSent: sentPackets, bytesSent: sentBytes, packetsReceived: receivedPackets,
-            bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected, keyUpdates: connection.keyUpdates,
+            bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected,
+            keyUpdates: connection.keyUpdates,
             openStreams: connection.streams.count)
     }
 
