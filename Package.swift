@@ -16,6 +16,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
@@ -23,7 +24,9 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
-let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
     name: "sotto",
@@ -35,9 +38,11 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -50,7 +55,7 @@ let package = Package(
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium"]),
-        library("Identity", ["CSodium", "Noise"]),
+        library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
 
@@ -62,42 +67,65 @@ let package = Package(
         // 3: sessions with peers, and what people say through them.
         library(
             "Peering",
-            ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore, nioPosix]),
+            [
+                "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
+                nioPosix,
+            ]),
         library("Messenger", ["CSodium", "Identity", "Peering", "Wire", logging, nioCore]),
 
         // 4: front ends.
         .executableTarget(
             name: "sotto",
-            dependencies: ["CQREncode", "Identity", "Messenger", "Wire", argumentParser, logging],
+            dependencies: [
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
+                argumentParser, logging, nioPosix,
+            ],
             swiftSettings: strict),
 
         // The server.
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
+                "Identity", "Wire", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
             name: "sotto-signal",
-            dependencies: ["SignalingServer", configuration, argumentParser, logging, serviceLifecycle],
+            dependencies: [
+                "SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals,
+            ],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.
-        tests("NoiseTests", ["Noise"]),
-        tests("IdentityTests", ["Identity", "Noise"]),
+        tests("NoiseTests", ["Noise"], resources: [.copy("Vectors")]),
+        tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
-        tests("ICETests", ["ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
-        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
-        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "MessengerTests",
+            ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
+        .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
+        .target(
+            name: "FuzzTargets", dependencies: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
+        tests("FuzzTests", ["FuzzTargets"]),
     ]
 )
+
+// Needs libFuzzer's main, which only `swift build --sanitize fuzzer` links: see scripts/fuzz.
+if Context.environment["SOTTO_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "sotto-fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: strict))
+}

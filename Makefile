@@ -1,0 +1,64 @@
+# Everything one does with this repository. `make` alone explains.
+
+PREFIX ?= /usr/local
+# The demo shares the debug build with the tests: on a fresh clone it is there minutes sooner than a release build,
+# and what it shows (when a path changes) does not depend on the difference. `make demo CONFIGURATION=release` works too.
+CONFIGURATION ?= debug
+FUZZ_RUNS ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build install format lint bench clean matrix asan tsan fuzz bootstrap
+# One build at a time: Swift's package manager uses all cores itself.
+.NOTPARALLEL:
+
+help: ## explain these commands
+	@echo "Sotto: private chat between two people behind NATs. Commands:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+demo: bootstrap ## build, then show two people behind NATs chatting
+	@swift build --configuration $(CONFIGURATION) --product sotto
+	@swift build --configuration $(CONFIGURATION) --product sotto-signal
+	@swift build --configuration $(CONFIGURATION) --product sotto-demo
+	@"$$(swift build --configuration $(CONFIGURATION) --show-bin-path)/sotto-demo"
+
+test: bootstrap ## build everything and run all tests, the NAT laboratory included
+	@scripts/test
+
+build: bootstrap ## build the release binaries
+	swift build --configuration release --static-swift-stdlib --product sotto
+	swift build --configuration release --static-swift-stdlib --product sotto-signal
+
+install: build ## install sotto and sotto-signal below PREFIX (default /usr/local)
+	@bin="$$(swift build --configuration release --static-swift-stdlib --show-bin-path)" && \
+	install -d "$(DESTDIR)$(PREFIX)/bin" && \
+	install -m 755 "$$bin/sotto" "$$bin/sotto-signal" "$(DESTDIR)$(PREFIX)/bin/" && \
+	echo "Installed sotto and sotto-signal in $(DESTDIR)$(PREFIX)/bin"
+
+format: ## format all Swift sources in place
+	swift format --in-place --recursive Package.swift Sources Tests signaling
+
+lint: ## complain about unformatted Swift sources (the tests do, too)
+	swift format lint --strict --recursive Package.swift Sources Tests signaling
+
+bench: build ## measure latency and memory on this machine
+	@scripts/bench "$$(swift build --configuration release --static-swift-stdlib --show-bin-path)"
+
+matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
+	swift build --build-tests
+	SOTTO_MATRIX_REPORT="$(CURDIR)/docs/nat-matrix.md" \
+		swift test --skip-build --disable-xctest --no-parallel --filter '^NATMatrixTests\.'
+
+asan: bootstrap ## run the tests, without the laboratory, under AddressSanitizer
+	@SOTTO_TEST_FLAGS="--sanitize=address --scratch-path .build/asan" scripts/test unit
+
+tsan: bootstrap ## run the tests, without the laboratory, under ThreadSanitizer
+	@SOTTO_TEST_FLAGS="--sanitize=thread --scratch-path .build/tsan" scripts/test unit
+
+fuzz: bootstrap ## fuzz everything that reads bytes from outside, FUZZ_RUNS inputs each (default 1000000)
+	@scripts/fuzz $(FUZZ_RUNS)
+
+clean: ## remove everything that was built
+	rm -rf .build
+
+bootstrap:
+	@scripts/bootstrap

@@ -1,0 +1,222 @@
+import CNGTCP2
+import CSodium
+import Noise
+
+// Packet protection: RFC 9001 §5 with Sotto's keys. ngtcp2 holds each key as an opaque pointer and calls the functions
+// below for every packet, so they neither allocate nor touch reference counts.
+
+/// What the packet functions count, one for each connection.
+struct PacketCounters {
+    /// 1-RTT packets sealed since the last key update.
+    var sealedWithCurrentKey: UInt64 = 0
+    /// Packets that opened under keys that only the peer can have (Handshake and 1-RTT).
+    var opened: UInt64 = 0
+    /// Packets that did not open, of any kind.
+    var rejected: UInt64 = 0
+    /// Highest 1-RTT packet number opened since this was last set to nil.
+    var highestOpened: UInt64?
+}
+
+/// Which packets a key is for.
+enum PacketLevel: UInt8 {
+    case initial, handshake, application
+}
+
+/// One AEAD key in memory of its own that never moves: header, then the key (or AES key schedule).
+///
+/// Safety: allocated by `make`, owned by ngtcp2 from a successful `install…` on, freed by `destroy` exactly once (its
+/// `delete_crypto_aead_ctx` callback, or the caller when installing failed).
+struct PacketKey {
+    private static let keyOffset = 64
+    private static let alignment = 64
+
+    let cipher: PacketCipher
+    let level: PacketLevel
+    /// Last 8 bytes of the IV as a number: a nonce's last 8 bytes XOR this is the packet number (RFC 9001 §5.3).
+    let ivTail: UInt64
+    let counters: UnsafeMutablePointer<PacketCounters>
+
+    private static func size(of cipher: PacketCipher) -> Int {
+        switch cipher {
+        case .chaCha20Poly1305: keyOffset + 32
+        case .aes256GCM: keyOffset + crypto_aead_aes256gcm_statebytes()
+        }
+    }
+
+    /// Makes the key that belongs to a traffic secret of 32 bytes and writes its IV (12 bytes).
+    static func make(
+        cipher: PacketCipher, level: PacketLevel, secret: UnsafeRawBufferPointer, iv: UnsafeMutableRawBufferPointer,
+        counters: UnsafeMutablePointer<PacketCounters>
+    ) -> UnsafeMutableRawPointer {
+        KeySchedule.derive(.packetIV, from: secret).withUnsafeBytes { derived in
+            iv.copyMemory(from: UnsafeRawBufferPointer(rebasing: derived[..<KeySchedule.ivLength]))
+        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: size(of: cipher), alignment: alignment)
+        let tail = UInt64(bigEndian: iv.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
+        memory.initializeMemory(
+            as: PacketKey.self, to: PacketKey(cipher: cipher, level: level, ivTail: tail, counters: counters))
+        let key = memory + keyOffset
+        let derived = KeySchedule.derive(.packetKey, from: secret)
+        derived.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            switch cipher {
+            case .chaCha20Poly1305:
+                key.copyMemory(from: base, byteCount: bytes.count)
+            case .aes256GCM:
+                _ = crypto_aead_aes256gcm_beforenm(
+                    key.assumingMemoryBound(to: crypto_aead_aes256gcm_state.self),
+                    base.assumingMemoryBound(to: UInt8.self))
+            }
+        }
+        return memory
+    }
+
+    /// Wipes and frees a key.
+    static func destroy(_ memory: UnsafeMutableRawPointer) {
+        let cipher = memory.assumingMemoryBound(to: PacketKey.self).pointee.cipher
+        sodium_memzero(memory, size(of: cipher))
+        memory.deallocate()
+    }
+
+    static func seal(
+        _ memory: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<UInt8>, _ plaintext: UnsafePointer<UInt8>?,
+        _ length: Int, nonce: UnsafePointer<UInt8>, ad: UnsafePointer<UInt8>?, _ adLength: Int
+    ) -> Bool {
+        let header = memory.assumingMemoryBound(to: PacketKey.self)
+        let key = UnsafeRawPointer(memory + keyOffset)
+        let status: CInt
+        switch header.pointee.cipher {
+        case .chaCha20Poly1305:
+            status = crypto_aead_chacha20poly1305_ietf_encrypt(
+                output, nil, plaintext, UInt64(length), ad, UInt64(adLength), nil, nonce,
+                key.assumingMemoryBound(to: UInt8.self))
+        case .aes256GCM:
+            status = crypto_aead_aes256gcm_encrypt_afternm(
+                output, nil, plaintext, UInt64(length), ad, UInt64(adLength), nil, nonce,
+                key.assumingMemoryBound(to: crypto_aead_aes256gcm_state.self))
+        }
+        if header.pointee.level == .application {
+            header.pointee.counters.pointee.sealedWithCurrentKey &+= 1
+        }
+        return status == 0
+    }
+
+    static func open(
+        _ memory: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<UInt8>, _ ciphertext: UnsafePointer<UInt8>,
+        _ length: Int, nonce: UnsafePointer<UInt8>, ad: UnsafePointer<UInt8>?, _ adLength: Int
+    ) -> Bool {
+        let header = memory.assumingMemoryBound(to: PacketKey.self)
+        let key = UnsafeRawPointer(memory + keyOffset)
+        let status: CInt
+        switch header.pointee.cipher {
+        case .chaCha20Poly1305:
+            status = crypto_aead_chacha20poly1305_ietf_decrypt(
+                output, nil, nil, ciphertext, UInt64(length), ad, UInt64(adLength), nonce,
+                key.assumingMemoryBound(to: UInt8.self))
+        case .aes256GCM:
+            status = crypto_aead_aes256gcm_decrypt_afternm(
+                output, nil, nil, ciphertext, UInt64(length), ad, UInt64(adLength), nonce,
+                key.assumingMemoryBound(to: crypto_aead_aes256gcm_state.self))
+        }
+        let counters = header.pointee.counters
+        guard status == 0 else {
+            counters.pointee.rejected &+= 1
+            return false
+        }
+        switch header.pointee.level {
+        case .initial:
+            break
+        case .handshake:
+            counters.pointee.opened &+= 1
+        case .application:
+            counters.pointee.opened &+= 1
+            let tail = UInt64(bigEndian: UnsafeRawPointer(nonce).loadUnaligned(fromByteOffset: 4, as: UInt64.self))
+            let number = tail ^ header.pointee.ivTail
+            counters.pointee.highestOpened = max(counters.pointee.highestOpened ?? 0, number)
+        }
+        return true
+    }
+}
+
+/// Header protection: ChaCha20 for both AEADs (RFC 9001 §5.4.4). The mask needs no AES key schedule this way, and the
+/// header-protection key is never changed by a key update.
+enum HeaderProtectionKey {
+    static func make(secret: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: KeySchedule.secretLength, alignment: 16)
+        KeySchedule.derive(
+            .headerProtection, from: secret,
+            into: UnsafeMutableRawBufferPointer(start: memory, count: KeySchedule.secretLength))
+        return memory
+    }
+
+    static func destroy(_ memory: UnsafeMutableRawPointer) {
+        sodium_memzero(memory, KeySchedule.secretLength)
+        memory.deallocate()
+    }
+
+    /// Writes the 5 bytes of the mask for a sample of 16 bytes.
+    static func mask(
+        _ memory: UnsafeMutableRawPointer, sample: UnsafePointer<UInt8>, into output: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        let counter = UInt32(littleEndian: UnsafeRawPointer(sample).loadUnaligned(as: UInt32.self))
+        var zeros: (UInt32, UInt32) = (0, 0)
+        return withUnsafeBytes(of: &zeros) { zeros in
+            guard let zeros = zeros.baseAddress else { return false }
+            return crypto_stream_chacha20_ietf_xor_ic(
+                output, zeros.assumingMemoryBound(to: UInt8.self), 5, sample + 4, counter,
+                memory.assumingMemoryBound(to: UInt8.self)) == 0
+        }
+    }
+}
+
+// The functions that ngtcp2 calls. A null handle means that ngtcp2 wants a packet type which Sotto does not have
+// (Retry): refused.
+
+func packetEncrypt(
+    _ output: UnsafeMutablePointer<UInt8>?, _: UnsafePointer<ngtcp2_crypto_aead>?,
+    _ context: UnsafePointer<ngtcp2_crypto_aead_ctx>?, _ plaintext: UnsafePointer<UInt8>?, _ length: Int,
+    _ nonce: UnsafePointer<UInt8>?, _ nonceLength: Int, _ ad: UnsafePointer<UInt8>?, _ adLength: Int
+) -> CInt {
+    guard let output, let nonce, let memory = context?.pointee.native_handle, nonceLength == KeySchedule.ivLength,
+        PacketKey.seal(memory, into: output, plaintext, length, nonce: nonce, ad: ad, adLength)
+    else { return NGTCP2_ERR_CALLBACK_FAILURE }
+    return 0
+}
+
+func packetDecrypt(
+    _ output: UnsafeMutablePointer<UInt8>?, _: UnsafePointer<ngtcp2_crypto_aead>?,
+    _ context: UnsafePointer<ngtcp2_crypto_aead_ctx>?, _ ciphertext: UnsafePointer<UInt8>?, _ length: Int,
+    _ nonce: UnsafePointer<UInt8>?, _ nonceLength: Int, _ ad: UnsafePointer<UInt8>?, _ adLength: Int
+) -> CInt {
+    guard let output, let ciphertext, let nonce, let memory = context?.pointee.native_handle,
+        nonceLength == KeySchedule.ivLength,
+        PacketKey.open(memory, into: output, ciphertext, length, nonce: nonce, ad: ad, adLength)
+    else { return NGTCP2_ERR_DECRYPT }
+    return 0
+}
+
+func packetHeaderMask(
+    _ output: UnsafeMutablePointer<UInt8>?, _: UnsafePointer<ngtcp2_crypto_cipher>?,
+    _ context: UnsafePointer<ngtcp2_crypto_cipher_ctx>?, _ sample: UnsafePointer<UInt8>?
+) -> CInt {
+    guard let output, let sample, let memory = context?.pointee.native_handle,
+        HeaderProtectionKey.mask(memory, sample: sample, into: output)
+    else { return NGTCP2_ERR_CALLBACK_FAILURE }
+    return 0
+}
+
+func packetDeleteKey(
+    _: OpaquePointer?, _ context: UnsafeMutablePointer<ngtcp2_crypto_aead_ctx>?, _: UnsafeMutableRawPointer?
+) {
+    guard let context, let memory = context.pointee.native_handle else { return }
+    PacketKey.destroy(memory)
+    context.pointee.native_handle = nil
+}
+
+func packetDeleteHeaderKey(
+    _: OpaquePointer?, _ context: UnsafeMutablePointer<ngtcp2_crypto_cipher_ctx>?, _: UnsafeMutableRawPointer?
+) {
+    guard let context, let memory = context.pointee.native_handle else { return }
+    HeaderProtectionKey.destroy(memory)
+    context.pointee.native_handle = nil
+}

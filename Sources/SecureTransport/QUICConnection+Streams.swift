@@ -1,0 +1,248 @@
+import CNGTCP2
+import Noise
+
+// Streams and datagrams: what the application does, and what ngtcp2 reports.
+
+extension QUICConnection {
+    func openStream(bidirectional: Bool) throws(TransportError) -> StreamID {
+        let ngtcp2 = try open()
+        var number: Int64 = -1
+        let status =
+            bidirectional
+            ? ngtcp2_conn_open_bidi_stream(ngtcp2, &number, nil) : ngtcp2_conn_open_uni_stream(ngtcp2, &number, nil)
+        guard status == 0 else {
+            guard status == NGTCP2_ERR_STREAM_ID_BLOCKED else { throw .internalFailure }
+            wantedStreams.insert(bidirectional)
+            throw .streamLimit
+        }
+        let id = StreamID(rawValue: number)
+        streams[id] = QUICStream(id: id, isLocal: true)
+        return id
+    }
+
+    /// Takes as much as the stream's send buffer has room for, and says how much.
+    func write(_ bytes: UnsafeRawBufferPointer, to id: StreamID, finish: Bool) throws(TransportError) -> Int {
+        _ = try open()
+        let stream = try existing(id)
+        guard stream.hasSendSide else { throw .wrongDirection }
+        guard !stream.isFinishing, !stream.isSendingStopped else { throw .streamNotWritable }
+        let accepted = min(bytes.count, max(0, configuration.streamSendBuffer - stream.outgoing.count))
+        stream.outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[..<accepted]))
+        if accepted < bytes.count {
+            stream.wantsRoom = true
+        } else if finish {
+            stream.isFinishing = true
+        }
+        queue(stream)
+        return accepted
+    }
+
+    /// Room in the stream's send buffer; 0 when nothing can be written.
+    func writableBytes(_ id: StreamID) -> Int {
+        guard phase == .established, let stream = streams[id], stream.hasSendSide, !stream.isFinishing,
+            !stream.isSendingStopped
+        else { return 0 }
+        return max(0, configuration.streamSendBuffer - stream.outgoing.count)
+    }
+
+    /// Reads up to `output.count` bytes, and lets the peer send as many more.
+    func read(from id: StreamID, into output: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
+        let stream = try existing(id)
+        guard stream.hasReceiveSide else { throw .wrongDirection }
+        let count = stream.incoming.read(into: output)
+        stream.isReadableAnnounced = false
+        credit(stream, UInt64(count))
+        announceFinish(stream)
+        return count
+    }
+
+    /// Bytes that `read` would return.
+    func readableBytes(_ id: StreamID) -> Int {
+        streams[id]?.incoming.count ?? 0
+    }
+
+    /// Bytes written but not yet acknowledged by the peer.
+    func unacknowledgedBytes(_ id: StreamID) -> Int {
+        streams[id]?.outgoing.count ?? 0
+    }
+
+    func reset(_ id: StreamID, code: UInt64) throws(TransportError) {
+        let ngtcp2 = try open()
+        let stream = try existing(id)
+        guard stream.hasSendSide else { throw .wrongDirection }
+        guard !stream.isSendingStopped else { return }
+        guard ngtcp2_conn_shutdown_stream_write(ngtcp2, id.rawValue, code.asVariableInteger) == 0 else {
+            throw .internalFailure
+        }
+        stopSending(stream)
+    }
+
+    func stopSending(_ id: StreamID, code: UInt64) throws(TransportError) {
+        let ngtcp2 = try open()
+        let stream = try existing(id)
+        guard stream.hasReceiveSide else { throw .wrongDirection }
+        guard !stream.isReceivingDone else { return }
+        guard ngtcp2_conn_shutdown_stream_read(ngtcp2, id.rawValue, code.asVariableInteger) == 0 else {
+            throw .internalFailure
+        }
+        stopReceiving(stream)
+        dispose(stream)
+    }
+
+    /// Queues a datagram; when too many wait, the oldest is dropped.
+    func sendDatagram(_ bytes: [UInt8]) throws(TransportError) {
+        let ngtcp2 = try open()
+        let limit = ngtcp2_conn_get_remote_transport_params(ngtcp2)?.pointee.max_datagram_frame_size ?? 0
+        guard bytes.count <= PacketBudget.maximumDatagram, UInt64(bytes.count) + 3 <= limit else {
+            throw .datagramTooLarge
+        }
+        if outgoingDatagrams.count >= configuration.maximumQueuedDatagrams { outgoingDatagrams.removeFirst() }
+        outgoingDatagrams.append(bytes)
+    }
+
+    private func open() throws(TransportError) -> OpaquePointer {
+        guard phase != .handshaking else { throw .notReady }
+        guard phase == .established, let ngtcp2 else { throw .closed }
+        return ngtcp2
+    }
+
+    private func existing(_ id: StreamID) throws(TransportError) -> QUICStream {
+        guard let stream = streams[id] else { throw .unknownStream }
+        return stream
+    }
+
+    func queue(_ stream: QUICStream) {
+        guard stream.hasUnsent, !stream.isQueued, !blockedStreams.contains(stream.id) else { return }
+        stream.isQueued = true
+        sendQueue.append(stream.id)
+    }
+
+    /// Nothing more can be sent. The buffer stays until ngtcp2 has closed the stream: it may still point into it.
+    func stopSending(_ stream: QUICStream) {
+        stream.isSendingStopped = true
+        stream.wantsRoom = false
+        blockedStreams.remove(stream.id)
+    }
+
+    /// Nothing more will be read; what was not read counts as read for flow control.
+    private func stopReceiving(_ stream: QUICStream) {
+        let unread = UInt64(stream.incoming.count)
+        stream.incoming.removeAll()
+        stream.isReceivingDone = true
+        if let ngtcp2 { ngtcp2_conn_extend_max_offset(ngtcp2, unread) }
+    }
+
+    private func credit(_ stream: QUICStream, _ count: UInt64) {
+        guard count > 0, let ngtcp2, phase <= .established else { return }
+        ngtcp2_conn_extend_max_offset(ngtcp2, count)
+        if !stream.isClosed { _ = ngtcp2_conn_extend_max_stream_offset(ngtcp2, stream.id.rawValue, count) }
+    }
+
+    private func announceFinish(_ stream: QUICStream) {
+        guard stream.isFinishReceived, stream.incoming.isEmpty, !stream.isReceivingDone else { return }
+        stream.isReceivingDone = true
+        events.append(.streamFinished(stream.id))
+        dispose(stream)
+    }
+
+    /// Forgets a stream when both ngtcp2 and the application are through with it, and lets the peer open another.
+    private func dispose(_ stream: QUICStream) {
+        guard stream.isDisposable, streams.removeValue(forKey: stream.id) != nil else { return }
+        blockedStreams.remove(stream.id)
+        let isRemote = stream.id.isClientInitiated == (role == .responder)
+        guard isRemote, let ngtcp2, phase <= .established else { return }
+        if stream.id.isBidirectional {
+            ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1)
+        } else if remoteUnidirectionalStreams < Self.maximumRemoteUnidirectionalStreams {
+            ngtcp2_conn_extend_max_streams_uni(ngtcp2, 1)
+        }
+    }
+}
+
+// Called by ngtcp2 in the middle of its work: only record.
+
+extension QUICConnection {
+    /// Unidirectional streams that the peer may open during the life of a connection: ngtcp2 0.12.1 never frees one
+    /// (some 400 bytes each) before the connection ends. Bidirectional ones have no such limit.
+    static let maximumRemoteUnidirectionalStreams = 16_384
+
+    func opened(stream id: StreamID) {
+        if !id.isBidirectional { remoteUnidirectionalStreams += 1 }
+        streams[id] = QUICStream(id: id, isLocal: false)
+        events.append(.streamOpened(id))
+    }
+
+    func received(_ bytes: UnsafeBufferPointer<UInt8>, on id: StreamID, isLast: Bool) {
+        guard let stream = streams[id], !stream.isReceivingDone else {
+            if let ngtcp2 { ngtcp2_conn_extend_max_offset(ngtcp2, UInt64(bytes.count)) }
+            return
+        }
+        stream.incoming.append(UnsafeRawBufferPointer(bytes))
+        if isLast { stream.isFinishReceived = true }
+        if !stream.incoming.isEmpty, !stream.isReadableAnnounced {
+            stream.isReadableAnnounced = true
+            events.append(.streamReadable(id))
+        }
+        announceFinish(stream)
+    }
+
+    func acknowledged(stream id: StreamID, through offset: UInt64) {
+        guard let stream = streams[id] else { return }
+        stream.outgoing.drop(through: offset)
+        if stream.wantsRoom, stream.outgoing.count <= configuration.streamSendBuffer / 2 {
+            stream.wantsRoom = false
+            events.append(.streamWritable(id))
+        }
+    }
+
+    func received(reset id: StreamID, code: UInt64) {
+        // A stream that was reset before anything else of it arrived was never announced.
+        guard let stream = streams[id], !stream.isReceivingDone else { return }
+        stopReceiving(stream)
+        events.append(.streamReset(id, code: code))
+        dispose(stream)
+    }
+
+    func closed(stream id: StreamID, code: UInt64?) {
+        guard let stream = streams[id] else { return }
+        stream.isClosed = true
+        if stream.hasSendSide, !stream.isSendingStopped, !stream.isFinishSent || !stream.outgoing.isEmpty {
+            stopSending(stream)
+            events.append(.streamStopped(id, code: code))
+        }
+        stream.outgoing.removeAll()
+        dispose(stream)
+    }
+
+    func unblocked(stream id: StreamID) {
+        guard blockedStreams.remove(id) != nil, let stream = streams[id] else { return }
+        queue(stream)
+    }
+
+    func streamsAvailable(bidirectional: Bool) {
+        guard wantedStreams.remove(bidirectional) != nil else { return }
+        events.append(.streamsAvailable(bidirectional: bidirectional))
+    }
+
+    /// Keeps a datagram for the application; when too many wait, the oldest is dropped.
+    func received(datagram bytes: UnsafeBufferPointer<UInt8>) {
+        if incomingDatagrams >= configuration.maximumQueuedDatagrams {
+            events.removeFirst { if case .datagram = $0 { true } else { false } }
+            incomingDatagrams -= 1
+        }
+        events.append(.datagram(Array(bytes)))
+        incomingDatagrams += 1
+    }
+
+    /// The next event.
+    func pollEvent() -> SessionEvent? {
+        let event = events.popFirst()
+        if case .datagram = event { incomingDatagrams -= 1 }
+        return event
+    }
+}
+
+extension UInt64 {
+    /// Application error codes are at most 2^62-1 (RFC 9000 §16).
+    var asVariableInteger: UInt64 { Swift.min(self, 1 << 62 - 1) }
+}

@@ -1,0 +1,192 @@
+package import Noise
+package import Paths
+
+/// An encrypted session with one peer: a QUIC connection whose handshake is Noise, carried by whatever paths there are.
+///
+/// Sans-IO and not Sendable: it belongs to one event loop. Packets, timeouts and calls go in; `transmit` gives packets
+/// out and `pollEvent` says what happened. After any other call, call `transmit` once, take all events, and arrange for
+/// `handleTimeout` at `nextTimeout`. Nothing here calls back, except `transmit` its argument, which may not call into the
+/// session (such a `transmit` does nothing).
+package final class SecureSession {
+    /// Longest datagram in bytes.
+    package static let maximumDatagramLength = PacketBudget.maximumDatagram
+    /// Longest greeting in bytes.
+    package static let maximumGreetingLength = HandshakeLimits.greeting
+
+    let connection: QUICConnection
+    var paths: PathManager
+    /// Paths added; the relay counts like any other. At most sixteen, so searching is quickest.
+    var ends: [PathEnd] = []
+    var pathEvents = EventQueue()
+    var pendingProbes: [(packet: [UInt8], path: PathID)] = []
+    var isTransmitting = false
+    var sentPackets: UInt64 = 0
+    var sentBytes: UInt64 = 0
+    private var receivedPackets: UInt64 = 0
+    private var receivedBytes: UInt64 = 0
+    let burst: UnsafeMutableRawBufferPointer
+
+    init(connection: QUICConnection, pathConfiguration: PathConfiguration, now: MonotonicTime) {
+        self.connection = connection
+        paths = PathManager(configuration: pathConfiguration, now: now)
+        burst = .allocate(byteCount: BurstLimits.bytes, alignment: 16)
+    }
+
+    deinit {
+        burst.deallocate()
+    }
+
+    /// One path as the session sees it.
+    struct PathEnd {
+        let id: PathID
+        /// One more than the highest 1-RTT packet number that came by it: only what is new there shows that it is alive.
+        /// Copies of old packets prove nothing.
+        var nextNumber: UInt64 = 0
+        var heardAt: MonotonicTime?
+    }
+
+    func end(of path: PathID) -> Int? {
+        ends.firstIndex { $0.id == path }
+    }
+
+    // MARK: Making one
+
+    /// `connect(identity:to:greeting:)` with bare keys.
+    package static func connect(
+        keys: consuming KeyPair, to peer: PublicKey, greeting: [UInt8],
+        configuration: SessionConfiguration = SessionConfiguration(),
+        pathConfiguration: PathConfiguration = PathConfiguration(), now: MonotonicTime
+    ) throws(TransportError) -> SecureSession {
+        guard greeting.count <= maximumGreetingLength else { throw .greetingTooLong }
+        let id = Sodium.randomBytes(count: PacketHeader.connectionIDLength)
+        let handshake: NoiseHandshake
+        do {
+            handshake = try NoiseHandshake(
+                initiator: keys, responder: peer, firstConnectionID: id, greeting: greeting,
+                ciphers: configuration.ciphers)
+        } catch {
+            throw .internalFailure
+        }
+        let connection = try QUICConnection.client(
+            handshake: handshake, firstConnectionID: id, configuration: configuration, now: now.nanoseconds)
+        return SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
+    }
+
+    /// `accept(_:identity:on:)` with a bare key pair.
+    package static func accept(
+        _ firstPacket: UnsafeRawBufferPointer, keys: consuming KeyPair, on path: PathID, kind: PathKind = .relay,
+        configuration: SessionConfiguration = SessionConfiguration(),
+        pathConfiguration: PathConfiguration = PathConfiguration(),
+        authorize: (PublicKey, [UInt8]) -> [UInt8]?, now: MonotonicTime
+    ) throws(TransportError) -> SecureSession {
+        let connection = try QUICConnection.accept(
+            firstPacket, keys: keys, configuration: configuration, now: now.nanoseconds)
+        guard let caller = connection.handshake.remoteStatic else { throw .handshakeFailed }
+        guard let greeting = authorize(caller, connection.handshake.remoteGreeting) else { throw .refused }
+        guard greeting.count <= maximumGreetingLength else { throw .greetingTooLong }
+        connection.handshake.greeting = greeting
+        try connection.answer()
+        let session = SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
+        session.addPath(path, kind: kind, now: now)
+        return session
+    }
+
+    /// Says what a packet is without keys: enough to find the session that it is for.
+    package static func classify(_ packet: UnsafeRawBufferPointer) -> PacketClass {
+        PacketHeader.classify(packet)
+    }
+
+    // MARK: What it is
+
+    /// First 8 bytes of every connection id that this end issues, and of the probes addressed to it.
+    package var tag: ConnectionTag { connection.tag }
+
+    /// The peer's ``tag``, once its first packet has come.
+    package var remoteTag: ConnectionTag? { connection.remoteTag }
+
+    /// The destination connection id of the caller's first packets, 16 bytes, until it knows ours. Repeats of the
+    /// first packet carry it too: the answering end gives those to `receive`.
+    package var firstConnectionID: [UInt8] { connection.firstConnectionID }
+
+    /// The peer's static X25519 key. Proven when `handshakeCompleted` has come.
+    package var peer: PublicKey { connection.handshake.remoteStatic ?? connection.handshake.responder }
+
+    /// Whether this end called.
+    package var isInitiator: Bool { connection.role == .initiator }
+
+    /// Both ends have proved themselves, and nobody has closed.
+    package var isEstablished: Bool { connection.phase == .established }
+
+    /// Nothing will happen any more: let go of it.
+    package var isFinished: Bool { connection.phase == .closed }
+
+    /// The AEAD in use.
+    package var cipher: PacketCipher { connection.handshake.cipher }
+
+    /// What the session has done so far.
+    package var statistics: SessionStatistics {
+        let quic = connection.estimates
+        return SessionStatistics(
+            roundTrip: .nanoseconds(Int64(clamping: quic.roundTrip)), congestionWindow: quic.window,
+            bytesInFlight: quic.inFlight,
+            packetsSent: sentPackets, bytesSent: sentBytes, packetsReceived: receivedPackets,
+            bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected, keyUpdates: connection.keyUpdates,
+            openStreams: connection.streams.count)
+    }
+
+    // MARK: Packets and time
+
+    /// Takes in one packet (one datagram, or one segment of a RELAY frame) that came by `path`.
+    package func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
+        guard let first = packet.first else { return }
+        if first == PacketHeader.probe {
+            guard connection.phase < .closing, end(of: path) != nil else { return }
+            paths.receiveProbe(Array(packet), on: path, now: now)
+            return pollPaths(now: now)
+        }
+        let received = connection.receive(packet, now: now.nanoseconds)
+        receivedPackets += 1
+        receivedBytes += UInt64(packet.count)
+        installProbeKeys(now: now)
+        guard received.isAuthentic, let end = end(of: path) else { return }
+        if let number = received.number {
+            guard number >= ends[end].nextNumber else { return }
+            ends[end].nextNumber = number + 1
+        }
+        // Once is enough for all packets of one moment.
+        if ends[end].heardAt != now {
+            ends[end].heardAt = now
+            paths.packetReceived(on: path, now: now)
+        }
+        pollPathsIfDue(now: now)
+    }
+
+    /// Does what is due. Harmless when nothing is.
+    package func handleTimeout(now: MonotonicTime) {
+        if connection.handleTimeout(now: now.nanoseconds) {
+            paths.probeTimeoutFired(now: now)
+        }
+        pollPathsIfDue(now: now)
+    }
+
+    /// When `handleTimeout` is due; nil when there is nothing to wait for. May lie in the past: then it is due at once.
+    package var nextTimeout: MonotonicTime? {
+        let quic = connection.nextTimeout.map(MonotonicTime.init(nanoseconds:))
+        guard connection.phase < .closing, let path = paths.nextTimeout else { return quic }
+        return quic.map { min($0, path) } ?? path
+    }
+
+    /// What happened, oldest first.
+    package func pollEvent() -> SessionEvent? {
+        pathEvents.popFirst() ?? connection.pollEvent()
+    }
+
+    /// Ends the session in whatever state it is; later calls do nothing. The peer gets the code (below 2^62) and the
+    /// reason (at most 256 bytes; not before the handshake is finished). Unsent data is given up: to be sure that it
+    /// arrived, wait until `unacknowledgedBytes` is 0. `closed` is the last event; `transmit` once more to tell the
+    /// peer, and keep the session until `isFinished` to repeat it if need be.
+    package func close(code: UInt64, reason: String, now: MonotonicTime) {
+        connection.close(code: code, reason: reason, now: now.nanoseconds)
+        pendingProbes = []
+    }
+}

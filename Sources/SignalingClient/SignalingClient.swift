@@ -1,0 +1,92 @@
+package import Identity
+package import Logging
+package import NIOCore
+package import Wire
+
+/// A client's connection to its signaling server: connects, logs in, and connects again when the connection is lost.
+///
+/// Every event is delivered on the event loop, in order. ``send(_:)`` and
+/// ``sendRelay(to:segmentSize:packets:)`` must be called there too; the rest may be called from anywhere, in any state, any
+/// number of times.
+package final class SignalingClient: Sendable {
+    /// The loop that everything runs on.
+    package let eventLoop: any EventLoop
+    private let core: NIOLoopBoundBox<ClientCore>
+
+    /// - Parameters:
+    ///   - peer: who logs in.
+    ///   - sign: makes the Ed25519 signature of 64 bytes with that peer's secret key; called on the event loop.
+    ///   - trust: whose certificates are believed, for `wss`.
+    ///   - events: called on the event loop.
+    package init(
+        url: ServerURL, peer: PeerKey, sign: @escaping @Sendable ([UInt8]) -> [UInt8], eventLoop: any EventLoop,
+        trust: TLSTrust = .system, timing: SignalingTiming = SignalingTiming(), logger: Logger,
+        events: @escaping @Sendable (SignalingEvent) -> Void
+    ) {
+        self.eventLoop = eventLoop
+        let settings = ClientSettings(
+            url: url, peer: peer, sign: sign, trust: trust, timing: timing, logger: logger, events: events)
+        core = NIOLoopBoundBox.makeBoxSendingValue(ClientCore(settings, eventLoop: eventLoop), eventLoop: eventLoop)
+    }
+
+    /// A client that logs in as `identity`.
+    package convenience init(
+        url: ServerURL, identity: Identity, eventLoop: any EventLoop, trust: TLSTrust = .system,
+        timing: SignalingTiming = SignalingTiming(), logger: Logger,
+        events: @escaping @Sendable (SignalingEvent) -> Void
+    ) {
+        self.init(
+            url: url, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust,
+            timing: timing, logger: logger, events: events)
+    }
+
+    /// Connects, and keeps connected. Also after a fatal disconnect, and after ``stop()``.
+    package func start() {
+        onLoop { $0.start() }
+    }
+
+    /// Disconnects. No event comes after this has taken effect on the event loop.
+    package func stop() {
+        onLoop { $0.stop() }
+    }
+
+    /// The network may have changed: an attempt or a wait begins anew at once, and a connection must show that it is alive
+    /// or is made anew.
+    package func reconnectNow() {
+        onLoop { $0.reconnectNow() }
+    }
+
+    /// Sends a frame. On the event loop.
+    ///
+    /// - Returns: false when not logged in, or the frame breaks the limits of its layout: nothing is sent then.
+    package func send(_ frame: SignalingFrame) -> Bool {
+        core.value.send(frame)
+    }
+
+    /// Sends packets to a peer through the server, without another copy than the one into the socket's buffer. On the event
+    /// loop.
+    ///
+    /// - Parameters:
+    ///   - segmentSize: the size of every packet but the last, 1…65,535.
+    ///   - packets: 1…65,471 bytes.
+    /// - Returns: false when not logged in, when so much waits already that the packets are better dropped (more than
+    ///   256 KiB), or when the arguments break the limits.
+    package func sendRelay(to peer: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) -> Bool {
+        core.value.sendRelay(to: peer, segmentSize: segmentSize, packets: packets)
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (ClientCore) -> Void) {
+        if eventLoop.inEventLoop { body(core.value) } else { eventLoop.execute { body(self.core.value) } }
+    }
+}
+
+/// What does not change from one connection to the next.
+struct ClientSettings: Sendable {
+    let url: ServerURL
+    let peer: PeerKey
+    let sign: @Sendable ([UInt8]) -> [UInt8]
+    let trust: TLSTrust
+    let timing: SignalingTiming
+    let logger: Logger
+    let events: @Sendable (SignalingEvent) -> Void
+}

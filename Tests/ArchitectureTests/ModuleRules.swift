@@ -1,0 +1,143 @@
+/// What one module may import, and why.
+struct ModuleRule: Sendable {
+    /// Arrows point to a smaller layer only; modules of one layer may use each other as long as there is no cycle.
+    enum Layer: Int, Comparable, Sendable {
+        case system = 0
+        case pure = 1
+        case driver = 2
+        case session = 3
+        case program = 4
+
+        static func < (a: Layer, b: Layer) -> Bool { a.rawValue < b.rawValue }
+    }
+
+    let module: String
+    /// The folder of its sources, seen from the root of the repository.
+    let folder: String
+    let layer: Layer
+    /// Modules of this package it may import.
+    let own: Set<String>
+    /// Modules from elsewhere it may import.
+    let foreign: Set<String>
+    let reason: String
+
+    /// What is wrong with a source file of this module, one sentence each, in the form `file:line: sentence`.
+    func violations(in source: String, file: String) -> [String] {
+        ImportDeclaration.all(in: source)
+            .filter { !own.contains($0.module) && !foreign.contains($0.module) && $0.module != "Swift" }
+            .map { "\(file):\($0.line): \(module) must not import \($0.module). \(reason)" }
+    }
+}
+
+/// The module graph: the one place where it is stated. A new module, or a new dependency of a module, is entered here
+/// with its reason, or the tests fail.
+enum ModuleGraph {
+    private static let nio: Set<String> = ["NIOConcurrencyHelpers", "NIOCore", "NIOPosix"]
+    private static let webSocket = nio.union(["NIOHTTP1", "NIOSSL", "NIOWebSocket"])
+    private static let system: Set<String> = [
+        "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Synchronization",
+    ]
+    private static let pureReason = """
+        It is pure: no sockets, clocks, tasks or files, so that every behaviour can be tested with bytes and numbers.
+        """
+
+    static let rules: [ModuleRule] = [
+        // Pure.
+        pure("Noise", ["CSodium"]),
+        pure("Identity", ["CSodium", "Noise", "Wire"]),
+        pure("Wire", []),
+        pure("Paths", ["CSodium"]),
+
+        // Drivers.
+        rule(
+            "ICE", .driver, own: ["CNice", "CSodium", "CSotto", "Wire"],
+            foreign: ["Glibc", "Synchronization"],
+            "It drives libnice on a thread of its own, knows nothing of sessions, and needs no event loop."),
+        rule(
+            "SecureTransport", .driver, own: ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            foreign: ["Glibc"],
+            "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
+        rule(
+            "SignalingClient", .driver, own: ["Identity", "Wire"],
+            foreign: webSocket.union(["Glibc", "Logging", "Synchronization"]),
+            "It drives one WebSocket connection, and what the frames mean is Wire's."),
+
+        // Sessions with peers.
+        rule(
+            "Peering", .session,
+            own: ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire"],
+            foreign: nio.union(["Logging", "Synchronization"]),
+            "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
+        rule(
+            "Messenger", .session,
+            own: ["CSodium", "ICE", "Identity", "Noise", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(system).union(["Logging"]),
+            "It keeps contacts and conversations on top of Peering: sessions and packets are none of its business."),
+
+        // Programs.
+        rule(
+            "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Wire"],
+            foreign: system.union(["ArgumentParser", "Logging"]),
+            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory."),
+        rule(
+            "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
+            own: ["CSodium", "Identity", "Wire"],
+            foreign: webSocket.union(system).union(["Crypto", "Logging", "ServiceLifecycle"]),
+            "The server knows frames and signatures, and has no code that could open what it relays."),
+        rule(
+            "sotto-signal", .program, folder: "signaling/Sources/sotto-signal", own: ["SignalingServer"],
+            foreign: system.union(["ArgumentParser", "Configuration", "Logging", "ServiceLifecycle"]),
+            "It reads flags and starts the server, which is a library so that tests can start it, too."),
+        rule(
+            "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab"], foreign: system,
+            "It shows the programs as they are, from outside, and so uses none of their modules."),
+
+        // Fuzzing.
+        rule(
+            "FuzzTargets", .session, folder: "Tests/FuzzTargets",
+            own: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"], foreign: [],
+            "It calls what reads bytes from outside, and needs nothing else."),
+        rule(
+            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["FuzzTargets"], foreign: ["Glibc"],
+            "It is the door through which libFuzzer comes in."),
+
+        // The laboratory.
+        rule(
+            "NATLab", .driver, folder: "Tests/NATLab", own: ["CNATLab"],
+            foreign: system,
+            "The laboratory builds networks. It must not share a mistake with what is tested in it."),
+        rule(
+            "NATLabTests", .program, folder: "Tests/NATLabTests", own: ["NATLab"],
+            foreign: system.union(["Testing"]),
+            "It tests the laboratory with plain sockets, before anything of Sotto is tested in it."),
+        rule(
+            "NATMatrixTests", .program, folder: "Tests/NATMatrixTests", own: ["NATLab"],
+            foreign: system.union(["Testing"]),
+            "It runs the real programs, which are reached by their command lines only."),
+    ]
+
+    /// System libraries and C targets: no Swift sources of their own.
+    static let cModules: Set<String> = ["CNATLab", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto"]
+
+    /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
+    static let soleUsers = [
+        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE", "CQREncode": "sotto",
+    ]
+
+    static func rule(for module: String) -> ModuleRule? {
+        rules.first { $0.module == module }
+    }
+
+    private static func pure(_ module: String, _ own: Set<String>) -> ModuleRule {
+        rule(module, .pure, own: own, foreign: [], pureReason)
+    }
+
+    private static func rule(
+        _ module: String, _ layer: ModuleRule.Layer, folder: String? = nil, own: Set<String>, foreign: Set<String>,
+        _ reason: String
+    ) -> ModuleRule {
+        ModuleRule(
+            module: module, folder: folder ?? "Sources/\(module)", layer: layer, own: own, foreign: foreign,
+            reason: reason)
+    }
+}

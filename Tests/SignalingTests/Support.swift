@@ -1,0 +1,193 @@
+import Identity
+import Logging
+import NIOCore
+import NIOPosix
+import SignalingClient
+import SignalingServer
+import Synchronization
+import Testing
+import Wire
+
+/// What a test waited for and did not get.
+struct Unmet: Error, CustomStringConvertible {
+    let description: String
+}
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A server on the loopback, stopped at the end.
+func withServer(
+    _ change: (inout ServerConfiguration) throws -> Void = { _ in },
+    _ body: (SignalingServer) async throws -> Void
+) async throws {
+    var configuration = ServerConfiguration.loopback()
+    try change(&configuration)
+    let server = try await SignalingServer.start(configuration, logger: quiet)
+    do {
+        try await body(server)
+    } catch {
+        await server.shutdown()
+        throw error
+    }
+    await server.shutdown()
+}
+
+extension SignalingServer {
+    /// Where a client on this machine reaches the server.
+    var url: ServerURL { get throws { try #require(urls.first) } }
+}
+
+/// Short waits, so that tests of reconnection take no time.
+var impatient: SignalingTiming {
+    var timing = SignalingTiming()
+    timing.firstRetry = .milliseconds(20)
+    timing.lastRetry = .milliseconds(200)
+    return timing
+}
+
+/// A client whose events are kept.
+final class TestClient: Sendable {
+    let identity: Identity
+    let client: SignalingClient
+    private let events: Recorder<SignalingEvent>
+
+    init(
+        _ url: ServerURL, identity: Identity? = nil, trust: TLSTrust = .system, timing: SignalingTiming = impatient
+    ) throws {
+        let identity = try identity ?? Identity.generate()
+        let events = Recorder<SignalingEvent>()
+        self.identity = identity
+        self.events = events
+        client = SignalingClient(
+            url: url, identity: identity, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), trust: trust,
+            timing: timing, logger: quiet, events: { events.append($0) })
+        client.start()
+    }
+
+    deinit { client.stop() }
+
+    var key: PeerKey { identity.peerID.key }
+    var all: [SignalingEvent] { events.all }
+
+    /// A client that has logged in.
+    static func loggedIn(
+        _ url: ServerURL, identity: Identity? = nil, trust: TLSTrust = .system, timing: SignalingTiming = impatient
+    ) async throws -> TestClient {
+        let client = try TestClient(url, identity: identity, trust: trust, timing: timing)
+        _ = try await client.welcome()
+        return client
+    }
+
+    /// The next event for which `pick` has a value; events before it are passed over.
+    func next<Value: Sendable>(
+        _ what: String, within seconds: Double = 10, _ pick: @escaping @Sendable (SignalingEvent) -> Value?
+    ) async throws -> Value {
+        try await events.next(what, within: seconds, pick)
+    }
+
+    func welcome() async throws -> Welcome {
+        try await next("welcome") { if case .connected(let welcome, _, _) = $0 { welcome } else { nil } }
+    }
+
+    func disconnect() async throws -> (SignalingDisconnect, retryIn: Double?) {
+        try await next("disconnect") {
+            if case .disconnected(let reason, let retryIn) = $0 { (reason, retryIn) } else { nil }
+        }
+    }
+
+    func signal() async throws -> (from: PeerKey, payload: [UInt8]) {
+        try await next("signal") { if case .signal(let from, let payload) = $0 { (from, payload) } else { nil } }
+    }
+
+    func unreachable() async throws -> (PeerKey, UnreachableReason) {
+        try await next("unreachable") {
+            if case .unreachable(let peer, let reason) = $0 { (peer, reason) } else { nil }
+        }
+    }
+
+    @discardableResult
+    func send(_ frame: SignalingFrame) async throws -> Bool {
+        try await client.eventLoop.submit { [client] in client.send(frame) }.get()
+    }
+
+    @discardableResult
+    func relay(to peer: PeerKey, segmentSize: Int, _ packets: [UInt8]) async throws -> Bool {
+        try await client.eventLoop.submit { [client] in
+            packets.withUnsafeBytes { client.sendRelay(to: peer, segmentSize: segmentSize, packets: $0) }
+        }.get()
+    }
+}
+
+/// Values in the order they came, and a way to wait for one.
+final class Recorder<Value: Sendable>: Sendable {
+    private struct State {
+        var values: [Value] = []
+        var position = 0
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var ticket = 0
+    }
+
+    private let state = Mutex(State())
+
+    var all: [Value] { state.withLock { $0.values } }
+
+    func append(_ value: Value) {
+        let waiters = state.withLock { state in
+            state.values.append(value)
+            defer { state.waiters = [:] }
+            return state.waiters.values.map { $0 }
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// The next value for which `pick` has a result.
+    func next<Result: Sendable>(
+        _ what: String, within seconds: Double, _ pick: (Value) -> Result?
+    ) async throws -> Result {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let found = state.withLock { state -> Result? in
+                while state.position < state.values.count {
+                    defer { state.position += 1 }
+                    if let result = pick(state.values[state.position]) { return result }
+                }
+                return nil
+            }
+            if let found { return found }
+            guard ContinuousClock.now < deadline else { throw Unmet(description: "\(what): did not come; \(all)") }
+            await wait(until: deadline)
+        }
+    }
+
+    /// Until something comes, or the deadline.
+    private func wait(until deadline: ContinuousClock.Instant) async {
+        let ticket = state.withLock { state in
+            state.ticket += 1
+            return state.ticket
+        }
+        let alarm = Task { [weak self] in
+            try? await Task.sleep(until: deadline)
+            self?.state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+        }
+        await withCheckedContinuation { continuation in
+            let comesTooLate = state.withLock { state in
+                guard state.position >= state.values.count else { return true }
+                state.waiters[ticket] = continuation
+                return false
+            }
+            if comesTooLate { continuation.resume() }
+        }
+        alarm.cancel()
+    }
+}
+
+/// Waits until `condition` holds.
+func eventually(
+    _ what: String, within seconds: Double = 10, _ condition: @Sendable () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else { throw Unmet(description: "\(what): never so") }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}

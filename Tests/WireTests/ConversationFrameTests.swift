@@ -1,0 +1,113 @@
+import Testing
+
+@testable import Wire
+
+@Suite struct ConversationFrameTests {
+    static let table: [(ConversationFrame, String)] = [
+        (.hello(name: "Ann", features: 0x0102_0304), "00000009 01 01020304 03 416e6e"),
+        (
+            .message(id: counting(from: 0xB0, 16), sentAt: 0x0000_0190_0000_0001, text: "hé\n"),
+            "0000001d 02 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf 0000019000000001 68c3a90a"
+        ),
+        (.delivered(id: counting(from: 0xB0, 16)), "00000011 03 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"),
+        (.ping(0x0102_0304_0506_0708), "00000009 04 0102030405060708"),
+        (.pong(UInt64.max), "00000009 05 ffffffffffffffff"),
+    ]
+
+    @Test func writesAndReadsTheBytesOfTheLayout() throws {
+        for (frame, bytes) in Self.table {
+            #expect(try frame.encode() == hex(bytes))
+            var decoder = ConversationFrameDecoder()
+            decoder.append(hex(bytes))
+            #expect(try decoder.next() == frame)
+            #expect(try decoder.next() == nil)
+            #expect(decoder.buffered == 0)
+        }
+    }
+
+    @Test(arguments: [1, 2, 3, 5, 7, 64, 4096])
+    func readsAStreamInPiecesOfAnySize(size: Int) throws {
+        let stream = try Self.table.flatMap { try $0.0.encode() } + hex("00000003 63 0102") + Self.table[3].0.encode()
+        var decoder = ConversationFrameDecoder()
+        var frames: [ConversationFrame] = []
+        for start in stride(from: 0, to: stream.count, by: size) {
+            decoder.append(stream[start..<min(start + size, stream.count)])
+            while let frame = try decoder.next() { frames.append(frame) }
+        }
+        #expect(frames == Self.table.map(\.0) + [Self.table[3].0])
+        #expect(decoder.skipped == 1)
+        #expect(decoder.buffered == 0)
+    }
+
+    @Test func survivesPerturbation() throws {
+        for (frame, _) in Self.table {
+            try perturb(frame.encode()) { bytes throws(WireError) in
+                var decoder = ConversationFrameDecoder()
+                decoder.append(bytes)
+                return try decoder.next()
+            } encode: {
+                try $0.encode()
+            }
+        }
+    }
+
+    @Test func everyPrefixWaitsForMore() throws {
+        for (frame, _) in Self.table {
+            let bytes = try frame.encode()
+            for count in bytes.indices {
+                var decoder = ConversationFrameDecoder()
+                decoder.append(bytes.prefix(count))
+                #expect(try decoder.next() == nil)
+                #expect(decoder.buffered == count)
+            }
+        }
+    }
+
+    @Test(arguments: ["00000000", "00040001", "ffffffff", "80000000"])
+    func refusesLengthsOutsideTheirLimitsAtOnce(length: String) {
+        var decoder = ConversationFrameDecoder()
+        decoder.append(hex(length))
+        #expect(throws: WireError.lengthOutOfRange) { try decoder.next() }
+    }
+
+    @Test func staysFailedAfterAnError() throws {
+        var decoder = ConversationFrameDecoder()
+        decoder.append(hex("00000001 04"))
+        #expect(throws: WireError.truncated) { try decoder.next() }
+        decoder.append(try Self.table[3].0.encode())
+        #expect(throws: WireError.truncated) { try decoder.next() }
+        #expect(decoder.buffered == 0)
+    }
+
+    @Test(arguments: [
+        ("0000000a 04 0102030405060708 00", WireError.trailingBytes),
+        ("00000012 03 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf 00", .trailingBytes),
+        ("00000007 01 01020304 01 ff", .invalidText), ("00000007 01 01020304 01 0a", .invalidText),
+        ("0000001a 02 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf 0000019000000001 c3", .invalidText),
+        ("00000007 01 01020304 02 41", .truncated),
+    ])
+    func refusesKnownTypesThatDoNotFollowTheirLayout(bytes: String, expected: WireError) {
+        var decoder = ConversationFrameDecoder()
+        decoder.append(hex(bytes))
+        #expect(throws: expected) { try decoder.next() }
+    }
+
+    @Test func boundsNamesAndTexts() throws {
+        let longest = ConversationFrame.message(
+            id: counting(from: 0, 16), sentAt: 0, text: String(repeating: "x", count: 65_536))
+        var decoder = ConversationFrameDecoder()
+        decoder.append(try longest.encode())
+        #expect(try decoder.next() == longest)
+        #expect(throws: WireError.lengthOutOfRange) {
+            try ConversationFrame.message(
+                id: counting(from: 0, 16), sentAt: 0, text: String(repeating: "x", count: 65_537)
+            ).encode()
+        }
+        #expect(throws: WireError.lengthOutOfRange) {
+            try ConversationFrame.hello(name: String(repeating: "é", count: 33), features: 0).encode()
+        }
+        #expect(throws: WireError.lengthOutOfRange) { try ConversationFrame.delivered(id: [1]).encode() }
+        decoder.append(hex("00000047 01 00000000 41") + [UInt8](repeating: 0x61, count: 65))
+        #expect(throws: WireError.lengthOutOfRange) { try decoder.next() }
+    }
+}

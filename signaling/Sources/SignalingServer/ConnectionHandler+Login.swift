@@ -1,0 +1,80 @@
+import Glibc
+import NIOCore
+import Wire
+
+// From the WebSocket's first frame to WELCOME.
+extension ConnectionHandler {
+    /// Asks for a signature; or says why there is no place for this client.
+    func challenge() {
+        switch admission {
+        case .admitted:
+            break
+        case .tooFast:
+            server.metrics.refused.add()
+            return close(.rateLimited, reason: "too many new connections from this address")
+        case .tooMany, .refused:
+            server.metrics.refused.add()
+            return close(.tooManyConnections, reason: "too many connections")
+        }
+        let nonce = RandomBytes.make(SignalingFrame.nonceByteCount)
+        self.nonce = nonce
+        send(.challenge(nonce: nonce, serverTime: Self.milliseconds, serverName: server.configuration.name))
+    }
+
+    /// Takes AUTH, and nothing else.
+    func receiveLogin(_ message: ByteBuffer) {
+        guard let frame = try? SignalingFrame.decode(Array(message.readableBytesView)), let nonce,
+            case .auth(let peer, let signature, _) = frame
+        else {
+            return close(.protocolError, reason: "AUTH expected")
+        }
+        let verdict = Authenticator.judge(
+            peer: peer, signature: signature, nonce: nonce,
+            names: server.hosts.names(local: context?.localAddress?.wireAddress), hint: hint)
+        switch verdict {
+        case .accepted:
+            self.nonce = nil
+            logIn(peer)
+        case .wrongHost:
+            server.metrics.loginFailures.add()
+            let name = hint?.text ?? ""
+            close(.wrongHost, reason: Self.wrongHostReason(name))
+        case .rejected:
+            server.metrics.loginFailures.add()
+            close(.authenticationFailed, reason: "the signature does not hold")
+        }
+    }
+
+    /// What the client's user can pass on to the server's operator; at most 123 bytes.
+    private static func wrongHostReason(_ name: String) -> String {
+        let long = "this server does not know itself as \(name); start it with --host \(name)"
+        return long.utf8.count <= 123
+            ? long : "this server does not know itself by that name; start it with --host NAME"
+    }
+
+    private func logIn(_ peer: PeerKey) {
+        guard let context, (try? raiseFrameLimit()) != nil else { return closeNow() }
+        let now = NIODeadline.now()
+        let limits = server.limits
+        let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits)
+        session = Session(
+            peer: peer, peerBytes: peer.bytes, outbox: outbox,
+            frames: TokenBucket(limits.frames, now: now), bytes: TokenBucket(limits.bytes, now: now),
+            signals: TokenBucket(limits.signals, now: now),
+            unreachable: TokenBucket(limits.unreachable, now: now))
+        phase = .active
+        nextPing = now + limits.heartbeat
+        unanswered = 0
+        server.metrics.logins.add()
+        let older = server.router.attach(outbox, as: peer)
+        send(.welcome(server.welcome(for: peer, time: Int64(Self.milliseconds / 1000))))
+        older?.replace()
+    }
+
+    /// Milliseconds since 1970.
+    private static var milliseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(max(0, time.tv_sec)) * 1000 + UInt64(max(0, time.tv_nsec)) / 1_000_000
+    }
+}

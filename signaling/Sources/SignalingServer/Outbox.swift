@@ -1,0 +1,177 @@
+import NIOCore
+import Synchronization
+import Wire
+
+/// What waits to be written to one client: the only part of a connection that other event loops touch.
+///
+/// The drop rules, in full:
+/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped, for QUIC repairs and fresh packets are worth
+///   more than stale ones.
+/// - SIGNAL: never dropped. At most `signalQueueFrames` wait; beyond, the sender's connection is not read from until there
+///   is room, or `signalWait` is over: then the sender is told UNREACHABLE(overloaded), and so is everybody at once until the
+///   queue has moved.
+/// - Frames that wait when the connection ends: RELAY is dropped, SIGNAL goes to the peer's newer connection if there is one,
+///   else its sender is told UNREACHABLE(notConnected).
+///
+/// Safety: `state` is guarded by its lock; everything else is immutable.
+final class Outbox: Sendable {
+    /// A SIGNAL frame ready to be written, and who sent it and is told when it cannot be.
+    struct Signal: Sendable {
+        let frame: ByteBuffer
+        let sender: PeerKey?
+    }
+
+    enum SignalOutcome: Sendable {
+        case queued
+        /// There is no room: `resumed` will be called on the sender's outbox.
+        case wait
+        /// There has been no room for so long that waiting is pointless.
+        case overloaded
+        case closed
+    }
+
+    enum RelayOutcome: Sendable {
+        /// Taken in, at the price of so many older frames.
+        case queued(dropped: Int)
+        case closed
+    }
+
+    /// What the connection's event loop takes to write.
+    struct Batch: Sendable {
+        var frames: [ByteBuffer] = []
+        var waiters: [Outbox] = []
+    }
+
+    private struct State {
+        /// Nil once closed.
+        var handler: NIOLoopBound<ConnectionHandler>?
+        var relay: CircularBuffer<ByteBuffer>?
+        var relayBytes = 0
+        var signals: CircularBuffer<Signal>?
+        var waiters: [Outbox] = []
+        var isStalled = false
+        /// Whether the handler knows that there is something, or will when its channel is writable again.
+        var isAwake = false
+    }
+
+    let eventLoop: any EventLoop
+    private let relayLimit: Int
+    private let signalLimit: Int
+    private let state: Mutex<State>
+
+    /// On the handler's event loop.
+    init(handler: ConnectionHandler, eventLoop: any EventLoop, limits: ServerLimits) {
+        self.eventLoop = eventLoop
+        relayLimit = limits.relayQueueBytes
+        signalLimit = limits.signalQueueFrames
+        state = Mutex(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
+    }
+
+    /// Queues a RELAY frame; from any thread.
+    func offer(relay frame: ByteBuffer) -> RelayOutcome {
+        let (outcome, handler) = state.withLock { state -> (RelayOutcome, NIOLoopBound<ConnectionHandler>?) in
+            guard let handler = state.handler else { return (.closed, nil) }
+            var queue = state.relay.take() ?? CircularBuffer(initialCapacity: 4)
+            queue.append(frame)
+            state.relayBytes += frame.readableBytes
+            var dropped = 0
+            while state.relayBytes > relayLimit, queue.count > 1 {
+                state.relayBytes -= queue.removeFirst().readableBytes
+                dropped += 1
+            }
+            state.relay = queue
+            return (.queued(dropped: dropped), Self.wake(&state, handler))
+        }
+        if let handler { drain(handler) }
+        return outcome
+    }
+
+    /// Queues a SIGNAL frame; from any thread.
+    ///
+    /// - Parameter waiter: the sender's outbox, which is told when there is room again after `.wait`; nil: do not wait.
+    func offer(signal: Signal, waiter: Outbox?) -> SignalOutcome {
+        let (outcome, handler) = state.withLock { state -> (SignalOutcome, NIOLoopBound<ConnectionHandler>?) in
+            guard let handler = state.handler else { return (.closed, nil) }
+            var queue = state.signals.take() ?? CircularBuffer(initialCapacity: 4)
+            defer { state.signals = queue }
+            guard queue.count < signalLimit else {
+                guard !state.isStalled, let waiter else { return (.overloaded, nil) }
+                if !state.waiters.contains(where: { $0 === waiter }) { state.waiters.append(waiter) }
+                return (.wait, nil)
+            }
+            queue.append(signal)
+            return (.queued, Self.wake(&state, handler))
+        }
+        if let handler { drain(handler) }
+        return outcome
+    }
+
+    /// A sender has waited in vain, or has gone; from any thread.
+    func giveUp(_ waiter: Outbox, inVain: Bool) {
+        state.withLock { state in
+            guard let index = state.waiters.firstIndex(where: { $0 === waiter }) else { return }
+            state.waiters.remove(at: index)
+            if inVain { state.isStalled = true }
+        }
+    }
+
+    /// Tells the sender behind this outbox that a receiver has room; from any thread.
+    func resumed() {
+        guard let handler = state.withLock({ $0.handler }) else { return }
+        eventLoop.execute { handler.value.resumeSignal() }
+    }
+
+    /// Tells the client that a newer login took over; from any thread.
+    func replace() {
+        guard let handler = state.withLock({ $0.handler }) else { return }
+        eventLoop.execute { handler.value.replaced() }
+    }
+
+    /// What to write now, SIGNAL first; empty when there is nothing. On the event loop.
+    func take(maximumBytes: Int) -> Batch {
+        state.withLock { state in
+            var batch = Batch()
+            var bytes = 0
+            while bytes < maximumBytes, let signal = state.signals?.popFirst() {
+                bytes += signal.frame.readableBytes
+                batch.frames.append(signal.frame)
+            }
+            while bytes < maximumBytes, let frame = state.relay?.popFirst() {
+                bytes += frame.readableBytes
+                state.relayBytes -= frame.readableBytes
+                batch.frames.append(frame)
+            }
+            if state.signals?.isEmpty == true { state.signals = nil }
+            if state.relay?.isEmpty == true { state.relay = nil }
+            if (state.signals?.count ?? 0) <= signalLimit / 2 {
+                state.isStalled = false
+                swap(&batch.waiters, &state.waiters)
+            }
+            state.isAwake = !batch.frames.isEmpty
+            return batch
+        }
+    }
+
+    /// Takes nothing more. On the event loop; idempotent.
+    ///
+    /// - Returns: the signals that were not written, and who waited for room.
+    func close() -> (signals: [Signal], waiters: [Outbox]) {
+        state.withLock { state in
+            let rest = (signals: state.signals.map(Array.init) ?? [], waiters: state.waiters)
+            state = State(handler: nil)
+            return rest
+        }
+    }
+
+    private static func wake(
+        _ state: inout State, _ handler: NIOLoopBound<ConnectionHandler>
+    ) -> NIOLoopBound<ConnectionHandler>? {
+        guard !state.isAwake else { return nil }
+        state.isAwake = true
+        return handler
+    }
+
+    private func drain(_ handler: NIOLoopBound<ConnectionHandler>) {
+        eventLoop.execute { handler.value.drain() }
+    }
+}

@@ -1,0 +1,62 @@
+import NIOCore
+import Synchronization
+import Wire
+
+/// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in
+/// this process; several servers joined by a bus fit as well. Every call may come from any thread and returns at once.
+protocol Router: Sendable {
+    /// A peer has logged in. The older connection of the same peer, if any, is returned, and gets nothing from now on.
+    func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox?
+    /// A connection has ended. Does nothing when the peer has a newer one.
+    func detach(_ outbox: Outbox, of peer: PeerKey)
+    /// Carries a RELAY frame.
+    func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome
+    /// Carries a SIGNAL frame. With `.wait`, the outbox that has no room is returned as well.
+    func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?)
+    /// Number of peers connected here.
+    var count: Int { get }
+}
+
+/// A table in this process, in shards so that event loops seldom wait for each other.
+final class LocalRouter: Router {
+    private typealias Table = [PeerKey: Outbox]
+
+    /// `Mutex` cannot be an element of an array.
+    private final class Shard: Sendable {
+        let table = Mutex(Table())
+    }
+
+    private let shards: [Shard] = (0..<16).map { _ in Shard() }
+
+    func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox? {
+        shard(peer).table.withLock { $0.updateValue(outbox, forKey: peer) }
+    }
+
+    func detach(_ outbox: Outbox, of peer: PeerKey) {
+        shard(peer).table.withLock { table in
+            guard table[peer] === outbox else { return }
+            table[peer] = nil
+        }
+    }
+
+    func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome {
+        find(peer)?.offer(relay: frame) ?? .closed
+    }
+
+    func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?) {
+        guard let outbox = find(peer) else { return (.closed, nil) }
+        return (outbox.offer(signal: signal, waiter: waiter), outbox)
+    }
+
+    var count: Int {
+        shards.reduce(0) { $0 + $1.table.withLock { $0.count } }
+    }
+
+    private func find(_ peer: PeerKey) -> Outbox? {
+        shard(peer).table.withLock { $0[peer] }
+    }
+
+    private func shard(_ peer: PeerKey) -> Shard {
+        shards[peer.hashValue & 15]
+    }
+}
