@@ -16,8 +16,11 @@ package final class PeerSession {
     package let startedAt: MonotonicTime
     /// What the peer said in the handshake.
     package private(set) var greeting: [UInt8] = []
-    /// The latest path, or `nil` before the handshake is done.
+    /// What carries the session; known when ``PeerEvent/opened(_:)`` comes, and ``PeerEvent/path(_:_:)`` tells its changes.
     package private(set) var path: PathReport?
+
+    private var pathID = PathID.relay
+    private var heardAt: MonotonicTime
 
     enum State { case handshaking, open, closed }
 
@@ -38,6 +41,7 @@ package final class PeerSession {
         self.link = link
         self.clock = clock
         self.startedAt = clock.now
+        self.heardAt = startedAt
     }
 
     // MARK: The conversation
@@ -84,7 +88,18 @@ package final class PeerSession {
 
     func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
         guard state != .closed else { return }
-        transport.receive(packet, on: path, now: clock.now)
+        heardAt = clock.now
+        transport.receive(packet, on: path, now: heardAt)
+        schedulePump()
+    }
+
+    /// Whether no packet came for so long.
+    func isSilent(for span: TimeSpan) -> Bool { clock.now - heardAt > span }
+
+    /// The device's addresses changed.
+    func networkChanged() {
+        guard state != .closed else { return }
+        transport.networkChanged(now: clock.now)
         schedulePump()
     }
 
@@ -195,18 +210,20 @@ package final class PeerSession {
     }
 
     private func open() {
+        if path == nil { report(.relay, id: .relay, roundTrip: nil) }
         state = .open
         link.sessionOpened(self)
-        if path == nil { report(.relay, id: .relay, roundTrip: transport.status(of: .relay)?.roundTrip) }
     }
 
     private func report(_ kind: PathKind, id: PathID, roundTrip: TimeSpan?) {
         let endpoints = link.endpoints(of: id)
         let report = PathReport(
-            kind: kind, roundTripMilliseconds: roundTrip.map { $0.inMilliseconds }, local: endpoints?.local,
+            kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip).inMilliseconds,
+            local: endpoints?.local,
             remote: endpoints?.remote, sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
         path = report
-        link.sessionPath(self, report, id: id)
+        pathID = id
+        if state == .open { link.sessionPath(self, report, id: id) }
     }
 
     /// A stream nobody agreed on: later versions may open some, this one takes none.

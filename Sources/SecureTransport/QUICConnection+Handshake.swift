@@ -18,12 +18,15 @@ extension QUICConnection {
 
     /// A piece of the peer's CRYPTO stream, in order.
     func received(crypto piece: UnsafeBufferPointer<UInt8>, at level: ngtcp2_crypto_level) -> CInt {
+        // Others can make Initial packets too: what comes after message 1 must not spoil what follows.
+        if role == .responder, level == NGTCP2_CRYPTO_LEVEL_INITIAL, handshake.remoteStatic != nil {
+            return NGTCP2_ERR_PROTO
+        }
         do {
             guard let message = try handshake.assembler.append(piece) else { return 0 }
             switch (message.type, role, level) {
             case (.initiator, .responder, NGTCP2_CRYPTO_LEVEL_INITIAL):
                 // Only kept: answering it is `answer`'s business, once the caller has decided.
-                guard handshake.remoteStatic == nil else { return NGTCP2_ERR_PROTO }
                 try handshake.readInitiatorMessage(message.body)
                 return 0
             case (.responder, .initiator, NGTCP2_CRYPTO_LEVEL_INITIAL):
@@ -104,10 +107,8 @@ extension QUICConnection {
         let status = ngtcp2_conn_install_initial_key(
             ngtcp2, &receive.key, receive.iv, &receive.headerKey, &send.key, send.iv, &send.headerKey,
             KeySchedule.ivLength)
-        if status != 0 {
-            receive.destroy()
-            send.destroy()
-        }
+        receive.handedOver(status)
+        send.handedOver(status)
         return status
     }
 
@@ -118,14 +119,12 @@ extension QUICConnection {
         var receive = KeyMaterial(secret: receiving(secrets), handshake.cipher, .handshake, counters)
         var status = ngtcp2_conn_install_rx_handshake_key(
             ngtcp2, &receive.key, receive.iv, KeySchedule.ivLength, &receive.headerKey)
-        if status != 0 {
-            receive.destroy()
-            return status
-        }
+        receive.handedOver(status)
+        guard status == 0 else { return status }
         var send = KeyMaterial(secret: sending(secrets), handshake.cipher, .handshake, counters)
         status = ngtcp2_conn_install_tx_handshake_key(
             ngtcp2, &send.key, send.iv, KeySchedule.ivLength, &send.headerKey)
-        if status != 0 { send.destroy() }
+        send.handedOver(status)
         return status
     }
 
@@ -137,7 +136,7 @@ extension QUICConnection {
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &send.key, send.iv,
                 KeySchedule.ivLength, &send.headerKey)
         }
-        if status != 0 { send.destroy() }
+        send.handedOver(status)
         return status
     }
 
@@ -149,7 +148,7 @@ extension QUICConnection {
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &receive.key, receive.iv,
                 KeySchedule.ivLength, &receive.headerKey)
         }
-        if status != 0 { receive.destroy() }
+        receive.handedOver(status)
         return status
     }
 
@@ -224,8 +223,10 @@ private struct KeyMaterial {
         }
     }
 
-    /// Frees the keys when ngtcp2 did not take them.
-    mutating func destroy() {
+    /// Wipes the IV, which ngtcp2 has copied; frees the keys when ngtcp2 did not take them.
+    mutating func handedOver(_ status: CInt) {
+        iv.wipe()
+        guard status != 0 else { return }
         packetDeleteKey(nil, &key, nil)
         packetDeleteHeaderKey(nil, &headerKey, nil)
     }

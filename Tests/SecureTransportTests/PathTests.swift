@@ -7,8 +7,8 @@ import Testing
 /// Sessions over a relay and direct paths, as in the design: relay first, upgrade, failover, upgrade again.
 @Suite struct PathTests {
     private let direct = PathID(rawValue: 1)
-    private let relayLink = Link(delay: .milliseconds(20), bitsPerSecond: 50e6)
-    private let directLink = Link(delay: .milliseconds(5), bitsPerSecond: 200e6)
+    private let relayLink = Link(delay: .milliseconds(20), bitsPerSecond: 25e6)
+    private let directLink = Link(delay: .milliseconds(5), bitsPerSecond: 100e6)
 
     private func connected(seed: UInt64 = 1) throws -> (VirtualNetwork, TestEnd) {
         let network = try VirtualNetwork(seed: seed, relay: relayLink)
@@ -28,7 +28,8 @@ import Testing
     }
 
     /// Starts a transfer in each direction; returns what measures the longest gap in delivery at the server.
-    private func startTransfer(_ network: VirtualNetwork, _ server: TestEnd, bytes: Int) throws -> (StreamID, GapMeter) {
+    private func startTransfer(_ network: VirtualNetwork, _ server: TestEnd, bytes: Int) throws -> (StreamID, GapMeter)
+    {
         server.keepsBytes = false
         let stream = try network.client.session.openStream(bidirectional: true)
         let meter = GapMeter()
@@ -48,7 +49,11 @@ import Testing
         for end in [network.client, server] {
             #expect(
                 end.events.contains {
-                    if case .pathChosen(direct, .direct, let roundTrip?) = $0 { roundTrip < .milliseconds(15) } else { false }
+                    if case .pathChosen(direct, .direct, let roundTrip?) = $0 {
+                        roundTrip < .milliseconds(15)
+                    } else {
+                        false
+                    }
                 })
         }
     }
@@ -67,7 +72,7 @@ import Testing
 
     @Test func aDirectPathThatGoesDarkUnderLoadLeavesAGapOfAtMostAQuarterSecond() throws {
         let (network, server) = try upgraded()
-        let (stream, meter) = try startTransfer(network, server, bytes: 60 << 20)
+        let (stream, meter) = try startTransfer(network, server, bytes: 20 << 20)
         network.run(for: .milliseconds(500))
         meter.reset(at: network.now)
         network.change(direct) { $0.isDark = true }
@@ -80,33 +85,33 @@ import Testing
         #expect(network.run(for: .seconds(10)) { carries(direct, network) })
         #expect(network.client.contains(.pathRestored(direct)))
         #expect(network.run { server.finished.contains(stream) })
-        #expect(server.receivedCount[stream] == 60 << 20)
+        #expect(server.receivedCount[stream] == 20 << 20)
     }
 
     @Test(arguments: [VirtualNetwork.Side.client, .server]) func aPathThatFailsOneWayIsLeft(
         side: VirtualNetwork.Side
     ) throws {
         let (network, server) = try upgraded()
-        let (stream, meter) = try startTransfer(network, server, bytes: 30 << 20)
+        let (stream, meter) = try startTransfer(network, server, bytes: 10 << 20)
         network.run(for: .milliseconds(300))
         meter.reset(at: network.now)
         network[direct, from: side].isDark = true
         #expect(network.run(for: .seconds(5)) { carries(.relay, network) })
         #expect(meter.longest < .milliseconds(500), "gap \(meter.longest.inMilliseconds) ms")
         #expect(network.run { server.finished.contains(stream) })
-        #expect(server.receivedCount[stream] == 30 << 20)
+        #expect(server.receivedCount[stream] == 10 << 20)
     }
 
     @Test func aFlappingPathLosesNothing() throws {
         let (network, server) = try upgraded()
-        let (stream, meter) = try startTransfer(network, server, bytes: 40 << 20)
+        let (stream, meter) = try startTransfer(network, server, bytes: 20 << 20)
         for _ in 0..<12 {
             network.change(direct) { $0.isDark.toggle() }
             network.run(for: .milliseconds(350)) { server.finished.contains(stream) }
         }
         network.change(direct) { $0.isDark = false }
         #expect(network.run(for: .seconds(60)) { server.finished.contains(stream) })
-        #expect(server.receivedCount[stream] == 40 << 20)
+        #expect(server.receivedCount[stream] == 20 << 20)
         #expect(meter.longest < .milliseconds(600), "gap \(meter.longest.inMilliseconds) ms")
     }
 
@@ -130,11 +135,11 @@ import Testing
         network.run(for: .seconds(2))
         #expect(network.client.session.route.maximumPacketSize == 1452)
         let stream = try network.client.session.openStream(bidirectional: true)
-        network.client.send(pattern(20_000_000), on: stream, finish: true)
+        network.client.send(pattern(8_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 2_000_000 }
         network.change(direct) { $0.largestPacket = 1300 }
         #expect(network.run(for: .seconds(60)) { server.finished.contains(stream) })
-        #expect(server.received[stream] == pattern(20_000_000))
+        #expect(server.received[stream] == pattern(8_000_000))
         #expect(network.client.session.route.maximumPacketSize <= 1300 || carries(.relay, network))
     }
 
@@ -157,7 +162,7 @@ import Testing
         network.tap = { side, path, bytes in
             if side == .server, path == direct, bytes.count > 30, old.count < 400 { old.append(bytes) }
         }
-        let (stream, _) = try startTransfer(network, server, bytes: 30 << 20)
+        let (stream, _) = try startTransfer(network, server, bytes: 10 << 20)
         network.run(for: .milliseconds(300))
         network.tap = nil
         network.change(direct) { $0.isDark = true }
@@ -186,7 +191,7 @@ import Testing
         let (network, server) = try upgraded()
         let second = PathID(rawValue: 2)
         let stream = try network.client.session.openStream(bidirectional: true)
-        network.client.send(pattern(10_000_000), on: stream, finish: true)
+        network.client.send(pattern(4_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 500_000 }
         network.change(direct) { $0.isDark = true }
         network.run(for: .seconds(1))
@@ -195,7 +200,7 @@ import Testing
         network.client.session.removePath(direct, now: network.now)
         server.session.removePath(direct, now: network.now)
         #expect(network.run { server.finished.contains(stream) })
-        #expect(server.received[stream] == pattern(10_000_000))
+        #expect(server.received[stream] == pattern(4_000_000))
     }
 
     @Test func closingIsHeardOverWhateverPathWorks() throws {

@@ -25,7 +25,7 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 /// One direction of one path.
-struct Link {
+struct Link: Sendable {
     var delay: TimeSpan = .milliseconds(10)
     var jitter: TimeSpan = .zero
     var bitsPerSecond: Double = 1e9
@@ -39,7 +39,6 @@ struct Link {
 
     var freeAt = MonotonicTime.distantPast
     var packets = 0
-    var largestSeen = 0
 }
 
 /// Two ends, links between them, and a clock that jumps from one thing to the next.
@@ -52,7 +51,6 @@ final class VirtualNetwork {
 
     struct Flight {
         var at: MonotonicTime
-        var order: UInt64
         var to: Side
         var path: PathID
         var bytes: [UInt8]
@@ -64,7 +62,6 @@ final class VirtualNetwork {
     var generator: SeededGenerator
     private var links: [PathID: [Link]] = [:]
     private var flights: [Flight] = []
-    private var order: UInt64 = 0
 
     let client: TestEnd
     var server: TestEnd?
@@ -118,9 +115,9 @@ final class VirtualNetwork {
 
     func put(_ bytes: [UInt8], from side: Side, on path: PathID) {
         tap?(side, path, bytes)
-        self[path, from: side].packets += 1
-        self[path, from: side].largestSeen = max(self[path, from: side].largestSeen, bytes.count)
         var link = self[path, from: side]
+        link.packets += 1
+        self[path, from: side] = link
         guard !link.isDark, bytes.count <= link.largestPacket, !generator.chance(link.loss) else { return }
         let begin = max(link.freeAt, now)
         guard begin - now <= link.queueLimit else { return }
@@ -140,9 +137,9 @@ final class VirtualNetwork {
         if link.jitter > .zero {
             at = at + .nanoseconds(Int64.random(in: 0...link.jitter.nanoseconds, using: &generator))
         }
-        order += 1
-        let flight = Flight(at: at, order: order, to: side, path: path, bytes: bytes)
-        let index = flights.lastIndex { ($0.at, $0.order) < (at, flight.order) }.map { $0 + 1 } ?? 0
+        let flight = Flight(at: at, to: side, path: path, bytes: bytes)
+        var index = flights.count
+        while index > 0, flights[index - 1].at > at { index -= 1 }
         flights.insert(flight, at: index)
     }
 
