@@ -121,7 +121,7 @@ let package = Package(
 
 // The fuzz targets are part of the tests, because they look inside the modules, which only a build for testing allows. For
 // the fuzzer they are a library instead: it needs libFuzzer's main and is optimised. See scripts/fuzz.
-let fuzzed: [Target.Dependency] = ["CSodium", "Identity", "Noise", "Paths", "SecureTransport", "Wire"]
+let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "SecureTransport", "Wire"]
 if Context.environment["SOTTO_FUZZ"] == nil {
     package.targets.append(tests("FuzzTests", fuzzed, resources: [.copy("Corpus")]))
 } else {

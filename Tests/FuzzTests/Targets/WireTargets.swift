@@ -128,7 +128,8 @@ extension FuzzTarget {
         var writer = ByteWriter()
         writer.write(credentials)
         try check(writer.bytes == Array(bytes.prefix(bytes.count - reader.remaining)), "they have one encoding")
-        try check(!credentials.description.contains(credentials.password), "the password is never described")
+        try check(
+            credentials.description == "ICECredentials(ufrag: \(credentials.ufrag))", "the password is never described")
     }
 
     private static let conversation = FuzzTarget("conversation", maximumLength: 2048) {
