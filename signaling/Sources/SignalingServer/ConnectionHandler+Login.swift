@@ -53,7 +53,8 @@ extension ConnectionHandler {
     }
 
     private func logIn(_ peer: PeerKey) {
-        guard let context, (try? raiseFrameLimit()) != nil else { return closeNow() }
+        guard let context else { return }
+        openGate()
         let now = NIODeadline.now()
         let limits = server.limits
         let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits)
