@@ -97,7 +97,9 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["CNice", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
-        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
+        tests(
+            "SignalingTests",
+            ["SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging, nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
         tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
