@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import SignalingClient
 import SignalingServer
 import Testing
@@ -54,6 +55,21 @@ import Wire
         #expect(try await client.disconnect().0 == .goAway)
         #expect(try await run.status() == 0)
         #expect(!run.complaints.all.contains { $0.contains("127.0.0.1") || $0.contains(client.key.description) })
+    }
+
+    @Test func aSecondSignalEndsItAtOnce() async throws {
+        let run = try Run(["--listen", "127.0.0.1:0", "--stun", "off"])
+        let line = try await run.line("--server ")
+        let url = try ServerURL(String(try #require(line.split(separator: " ").last)))
+        let raw = try await RawConnection.connect(try SocketAddress(ipAddress: url.host.text, port: Int(url.port)))
+        try await raw.send(RawConnection.handshake)
+        _ = try await raw.readHead()
+        _ = try await raw.readFrame()
+        // A client that does not leave holds the first up.
+        kill(run.process.processIdentifier, SIGTERM)
+        guard case .goAway = try await raw.readFrame().signaling else { throw Unmet(description: "no GOAWAY") }
+        kill(run.process.processIdentifier, SIGTERM)
+        #expect(try await run.status() == 1)
     }
 
     @Test func saysInOneLineThatAPortIsInUse() async throws {

@@ -59,6 +59,30 @@ import Wire
         }
     }
 
+    @Test func tellsIPv4ClientsTheirIPv4AddressOnASocketForBoth() async throws {
+        var configuration = ServerConfiguration.loopback()
+        configuration.stun = ListenAddress(host: HostName(.v6(0, 0, 0, 0, 0, 0, 0, 0)), port: 0)
+        let server = try await SignalingServer.start(configuration, logger: quiet)
+        let answers = Recorder<[UInt8]>()
+        let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(DatagramCollector(answers))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(server.stunAddress?.port)
+        try await channel.send(
+            STUN.bindingRequest(transactionID: Self.id), to: SocketAddress(ipAddress: "127.0.0.1", port: port))
+        let answer = try await answers.next("answer", within: 10) { $0 }
+        guard case .mapped(let endpoint) = try STUNBindingResponse(answer, transactionID: Self.id) else {
+            throw Unmet(description: "refused")
+        }
+        #expect(endpoint.address == .v4(127, 0, 0, 1) && Int(endpoint.port) == channel.localAddress?.port)
+        try await channel.close()
+        await server.shutdown()
+    }
+
     @Test func refusesAttributesThatItDoesNotKnow() async throws {
         try await exchange(.v4(127, 0, 0, 1)) { channel, answers, _, server in
             var request = try STUN.bindingRequest(transactionID: Self.id)

@@ -133,3 +133,19 @@ import Wire
         #expect(throws: WireError.self) { try ListenAddress(text) }
     }
 }
+
+@Suite struct LogTests {
+    private static let fields = [("message", "two words"), ("plain", "x-1.2"), ("odd", "a\n\"b\"\\\u{1B}\u{202E}é")]
+
+    @Test func writesLogfmt() {
+        #expect(
+            LogLines.line(Self.fields, .logfmt)
+                == #"message="two words" plain=x-1.2 odd="a\u000a\"b\"\\\u001b\u202e\u00e9""#)
+    }
+
+    @Test func writesJSONThatAnybodyReads() throws {
+        let line = LogLines.line(Self.fields, .json)
+        let read = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
+        #expect(read == Dictionary(uniqueKeysWithValues: Self.fields) && !line.contains("\n"))
+    }
+}

@@ -57,6 +57,7 @@ extension ConnectionHandler {
     func leave() {
         guard let session else { return }
         self.session = nil
+        server.logger.info("left", metadata: ["session": "\(Self.hex(session.name))"])
         if let blocked = session.blocked { blocked.queue.giveUp(session.outbox, inVain: false) }
         server.router.detach(session.outbox, of: session.peer)
         let rest = session.outbox.close()

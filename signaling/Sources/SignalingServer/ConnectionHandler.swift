@@ -21,6 +21,8 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
 
     /// What a login brings.
     struct Session {
+        /// What the log calls this connection.
+        let name: [UInt8]
         let peer: PeerKey
         let peerBytes: [UInt8]
         let outbox: Outbox
