@@ -16,6 +16,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
@@ -75,7 +76,10 @@ let package = Package(
         // 4: front ends.
         .executableTarget(
             name: "sotto",
-            dependencies: ["CQREncode", "Identity", "Messenger", "Wire", argumentParser, logging],
+            dependencies: [
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
+                argumentParser, logging, nioPosix,
+            ],
             swiftSettings: strict),
 
         // The server.
@@ -87,7 +91,9 @@ let package = Package(
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
             name: "sotto-signal",
-            dependencies: ["SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals],
+            dependencies: [
+                "SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals,
+            ],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.
@@ -95,18 +101,35 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
-        tests("ICETests", ["CNice", "ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",
-            ["SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging, nioCore, nioPosix]),
+            [
+                "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
+                nioCore, nioPosix,
+            ]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
-        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Wire", nioCore, nioPosix]),
+        tests(
+            "MessengerTests",
+            ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
+        .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
+        .target(
+            name: "FuzzTargets", dependencies: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
+        tests("FuzzTests", ["FuzzTargets"]),
     ]
 )
+
+// Needs libFuzzer's main, which only `swift build --sanitize fuzzer` links: see scripts/fuzz.
+if Context.environment["SOTTO_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "sotto-fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: strict))
+}

@@ -3,11 +3,49 @@
 // The core library of ngtcp2 0.12.1. Its entry points are macros over versioned functions, which Swift cannot see: the
 // functions below are the same calls as static inline functions, and nothing else. Names: sotto_ + ngtcp2's name.
 
-#include <ngtcp2/ngtcp2.h>
+#include <malloc.h>
 #include <netinet/in.h>
+#include <ngtcp2/ngtcp2.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+// Memory for ngtcp2 that is wiped when it is freed: ngtcp2 keeps copies of traffic secrets and decrypted packets, and
+// frees them as they are.
+static inline void *sotto_wiping_malloc(size_t size, void *user_data) {
+    (void)user_data;
+    return malloc(size);
+}
+
+static inline void sotto_wiping_free(void *memory, void *user_data) {
+    (void)user_data;
+    if (memory == NULL) return;
+    explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+static inline void *sotto_wiping_calloc(size_t count, size_t size, void *user_data) {
+    (void)user_data;
+    return calloc(count, size);
+}
+
+static inline void *sotto_wiping_realloc(void *memory, size_t size, void *user_data) {
+    void *fresh = malloc(size);
+    if (fresh == NULL) return NULL;
+    if (memory != NULL) {
+        size_t held = malloc_usable_size(memory);
+        memcpy(fresh, memory, held < size ? held : size);
+        sotto_wiping_free(memory, user_data);
+    }
+    return fresh;
+}
+
+static inline const ngtcp2_mem *sotto_wiping_mem(void) {
+    static const ngtcp2_mem memory = {NULL, sotto_wiping_malloc, sotto_wiping_free, sotto_wiping_calloc,
+                                      sotto_wiping_realloc};
+    return &memory;
+}
 
 // The one path that QUIC ever sees. Which real path carries a packet is decided below QUIC, so both ends give every
 // connection the same two made-up addresses.
@@ -37,6 +75,14 @@ static inline void sotto_ngtcp2_transport_params_default(ngtcp2_transport_params
     ngtcp2_transport_params_default(params);
 }
 
+static inline ngtcp2_ssize sotto_ngtcp2_encode_transport_params(uint8_t *destination, size_t length, int from_client,
+                                                                const ngtcp2_transport_params *params) {
+    return ngtcp2_encode_transport_params(destination, length,
+                                          from_client ? NGTCP2_TRANSPORT_PARAMS_TYPE_CLIENT_HELLO
+                                                      : NGTCP2_TRANSPORT_PARAMS_TYPE_ENCRYPTED_EXTENSIONS,
+                                          params);
+}
+
 static inline int sotto_ngtcp2_decode_transport_params(ngtcp2_transport_params *params, int from_client,
                                                        const uint8_t *data, size_t length) {
     return ngtcp2_decode_transport_params(params,
@@ -49,16 +95,16 @@ static inline int sotto_ngtcp2_conn_client_new(ngtcp2_conn **conn, const ngtcp2_
                                                const ngtcp2_path *path, const ngtcp2_callbacks *callbacks,
                                                const ngtcp2_settings *settings, const ngtcp2_transport_params *params,
                                                void *user_data) {
-    return ngtcp2_conn_client_new(conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, NULL,
-                                  user_data);
+    return ngtcp2_conn_client_new(conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params,
+                                  sotto_wiping_mem(), user_data);
 }
 
 static inline int sotto_ngtcp2_conn_server_new(ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid,
                                                const ngtcp2_path *path, const ngtcp2_callbacks *callbacks,
                                                const ngtcp2_settings *settings, const ngtcp2_transport_params *params,
                                                void *user_data) {
-    return ngtcp2_conn_server_new(conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, NULL,
-                                  user_data);
+    return ngtcp2_conn_server_new(conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params,
+                                  sotto_wiping_mem(), user_data);
 }
 
 static inline int sotto_ngtcp2_conn_read_pkt(ngtcp2_conn *conn, const ngtcp2_path *path, const uint8_t *packet,

@@ -22,6 +22,7 @@ extension AgentCore {
         sotto_nice_agent_set_bool(agent, "controlling-mode", configuration.role == .controlling)
         sotto_nice_agent_set_bool(agent, "ice-tcp", false)
         sotto_nice_agent_set_bool(agent, "upnp", false)
+        sotto_nice_agent_set_bool(agent, "force-relay", configuration.relayedOnly)
         sotto_nice_agent_set_uint(agent, "idle-timeout", AgentCore.idleTimeout)
         let servers = configuration.stunServers
         if let server = servers.first(where: { !$0.address.isV6 }) ?? servers.first {
@@ -43,7 +44,7 @@ extension AgentCore {
             phase = .closing
             sotto_nice_agent_disconnect(agent, id)
             nice_agent_close_async(agent, NiceCallbacks.allocationsReleased, AgentRegistry.pointer(id))
-            if !configuration.turnServers.isEmpty { startCloseDeadline() }
+            if !configuration.turnServers.isEmpty { startTimer(AgentCore.releaseTimeout, NiceCallbacks.closeDeadline) }
         case .closing, .closed:
             break
         }
@@ -63,17 +64,10 @@ extension AgentCore {
         if stream != 0, let agent {
             nice_agent_remove_stream(agent, stream)
             stream = 0
-            startCloseDeadline()
+            startTimer(AgentCore.releaseTimeout, NiceCallbacks.closeDeadline)
         } else {
             finishClosing()
         }
-    }
-
-    private func startCloseDeadline() {
-        let source = g_timeout_source_new(AgentCore.releaseTimeout)
-        g_source_set_callback(source, NiceCallbacks.closeDeadline, AgentRegistry.pointer(id), nil)
-        g_source_attach(source, loop.context)
-        g_source_unref(source)
     }
 
     func finishClosing() {

@@ -48,6 +48,7 @@ final class AgentCore: @unchecked Sendable {
     private var pair: (local: Endpoint, remote: Endpoint)?
     private var componentHasFailed = false
     private var hasReportedFailure = false
+    private var awaitsHope = false
     private var burst = 0
 
     var id: UInt { shared.id }
@@ -145,7 +146,8 @@ final class AgentCore: @unchecked Sendable {
 
     func foundLocal(_ candidate: Candidate) {
         guard phase == .open else { return }
-        if candidate.type == .host { localAddresses.insert(candidate.endpoint.address) }
+        guard !configuration.relayedOnly || candidate.type == .relayed else { return }
+        localAddresses.insert(candidate.endpoint.address)
         emit(.localCandidate(candidate))
     }
 
@@ -249,9 +251,34 @@ final class AgentCore: @unchecked Sendable {
         guard phase == .open else { return }
         if pair != nil {
             if componentHasFailed { fail() }
-        } else if hasFinishedGathering, remoteHasEnded, remoteCredentials != nil {
-            if componentHasFailed || !remote.canPair(with: localAddresses) { fail() }
+        } else if canOnlyHope {
+            if componentHasFailed {
+                fail()
+            } else if !remote.canPair(with: localAddresses), !awaitsHope {
+                awaitsHope = true
+                startTimer(AgentCore.idleTimeout, NiceCallbacks.hopeEnded)
+            }
         }
+    }
+
+    /// Whether both sides have said that there will be no more candidates.
+    private var canOnlyHope: Bool { hasFinishedGathering && remoteHasEnded && remoteCredentials != nil }
+
+    /// Nothing could be paired for as long as checks would have been waited for; candidates that signaling has overtaken
+    /// and checks of the peer had their chance.
+    func hopeEnded() {
+        awaitsHope = false
+        guard phase == .open, pair == nil, canOnlyHope, !remote.canPair(with: localAddresses), learned == 0 else {
+            return
+        }
+        fail()
+    }
+
+    func startTimer(_ milliseconds: guint, _ callback: GSourceFunc) {
+        let source = g_timeout_source_new(milliseconds)
+        g_source_set_callback(source, callback, AgentRegistry.pointer(id), nil)
+        g_source_attach(source, loop.context)
+        g_source_unref(source)
     }
 
     private func fail() {

@@ -1,10 +1,9 @@
 import CNice
 import CSotto
-import Synchronization
 
 /// All agents by number. libnice's callbacks carry the number, never a pointer: one that comes late finds nothing.
 enum AgentRegistry {
-    private static let agents = Mutex<[UInt: AgentCore]>([:])
+    private static let agents = Locked<[UInt: AgentCore]>([:])
 
     static func add(_ agent: AgentCore) {
         agents.withLock { $0[agent.id] = agent }
@@ -59,6 +58,11 @@ enum NiceCallbacks {
 
     static let closeDeadline: GSourceFunc = { id in
         AgentRegistry.agent(id)?.closeDeadlinePassed()
+        return 0
+    }
+
+    static let hopeEnded: GSourceFunc = { id in
+        AgentRegistry.agent(id)?.hopeEnded()
         return 0
     }
 }

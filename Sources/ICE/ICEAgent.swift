@@ -69,7 +69,7 @@ package final class ICEAgent: Sendable {
         var start = 0
         var mustWake = false
         while start < bytes.count {
-            let end = min(bytes.count, start.advanced(by: min(segment, bytes.count - start)))
+            let end = start + min(segment, bytes.count - start)
             let packet = [UInt8](bytes[start..<end])
             mustWake = shared.outgoing.withLock { $0.append(packet) } || mustWake
             start = end
@@ -104,7 +104,7 @@ final class AgentShared: Sendable {
     let id: UInt
     /// Set by `close()`: no event but `closed` starts after that.
     let isClosing = Atomic<Bool>(false)
-    let outgoing = Mutex(OutgoingQueue())
+    let outgoing = Locked(OutgoingQueue())
 
     private static let nextID = Atomic<UInt>(1)
 
@@ -114,7 +114,7 @@ final class AgentShared: Sendable {
 }
 
 /// Datagrams on their way to the loop's thread. Full: the newest are dropped, which the sender's congestion control sees.
-struct OutgoingQueue {
+struct OutgoingQueue: Sendable {
     static let maximumPackets = 1024
     static let maximumBytes = 2 << 20
 

@@ -21,17 +21,20 @@ package struct ICEConfiguration: Sendable {
     /// The addresses to gather on. Nil: those of all running interfaces, without loopback, Docker's and virtual ones; and
     /// loopback when there is nothing else. Duplicates are ignored, at most 64 are used.
     package var localAddresses: [IPAddress]?
+    /// Whether to use relayed candidates alone, so that the peer never learns an address of this host.
+    package var relayedOnly: Bool
 
     /// Describes an agent.
     package init(
         role: Role, stunServers: [Endpoint] = [], turnServers: [TURNServer] = [],
-        localCredentials: ICECredentials? = nil, localAddresses: [IPAddress]? = nil
+        localCredentials: ICECredentials? = nil, localAddresses: [IPAddress]? = nil, relayedOnly: Bool = false
     ) {
         self.role = role
         self.stunServers = stunServers
         self.turnServers = turnServers
         self.localCredentials = localCredentials
         self.localAddresses = localAddresses
+        self.relayedOnly = relayedOnly
     }
 }
 

@@ -1,7 +1,6 @@
 import CNice
 import CSotto
 import Glibc
-import Synchronization
 
 /// The one thread on which all agents of libnice live, with the GMainContext that drives them. The thread starts with the
 /// first agent and ends after `shutdown()`, or when the loop and all its agents are released.
@@ -22,6 +21,11 @@ package final class ICELoop: Sendable {
     package func shutdown() {
         core.shutdown()
     }
+
+    /// Calls `action` once the thread has ended and no event can come any more: at once when it never ran. On any thread.
+    package func whenEnded(_ action: @escaping @Sendable () -> Void) {
+        core.whenEnded(action)
+    }
 }
 
 /// What the thread and the handles share.
@@ -36,13 +40,14 @@ final class LoopCore: @unchecked Sendable {
         case idle, running, ended
     }
 
-    private struct State {
+    private struct State: Sendable {
         var phase = Phase.idle
         var jobs: [Job] = []
+        var endActions: [Job] = []
     }
 
     let context: OpaquePointer
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// Owned by the loop's thread.
     private var agents: Set<UInt> = []
     /// Owned by the loop's thread.
@@ -79,6 +84,15 @@ final class LoopCore: @unchecked Sendable {
             isStopping = true
             for id in agents { AgentRegistry.agent(id)?.close() }
         }
+    }
+
+    func whenEnded(_ action: @escaping Job) {
+        let isOver = state.withLock { state in
+            guard state.phase == .running else { return true }
+            state.endActions.append(action)
+            return false
+        }
+        if isOver { action() }
     }
 
     /// Loop's thread only.
@@ -123,21 +137,26 @@ final class LoopCore: @unchecked Sendable {
 
     private func hasEnded() -> Bool {
         guard isStopping, agents.isEmpty else { return false }
-        return state.withLock { state in
-            guard state.jobs.isEmpty else { return false }
+        let endActions = state.withLock { state -> [Job]? in
+            guard state.jobs.isEmpty else { return nil }
             state.phase = .ended
-            return true
+            defer { state.endActions = [] }
+            return state.endActions
         }
+        guard let endActions else { return false }
+        for action in endActions { action() }
+        return true
     }
 }
 
 private func loopThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let argument else { return nil }
     let loop = Unmanaged<LoopCore>.fromOpaque(argument).takeRetainedValue()
-    // Signals are for the program's other threads.
-    var all = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, nil)
+    // Signals are for the program's other threads, but for those that speak of this one's mistakes.
+    var signals = sigset_t()
+    sigfillset(&signals)
+    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT] { sigdelset(&signals, signal) }
+    pthread_sigmask(SIG_SETMASK, &signals, nil)
     sotto_thread_set_name("sotto-ice")
     loop.run()
     return nil

@@ -5,10 +5,12 @@ import Wire
 // Between Wire's values and libnice's.
 
 extension SocketAddress {
-    /// The address with its zone.
+    /// The address with its zone; empty when libnice's is unset, which it copies only with a critical warning.
     init(_ address: inout NiceAddress) {
         self = withUnsafePointer(to: &address) { pointer in
-            SocketAddress { target, _ in nice_address_copy_to_sockaddr(pointer, target) }
+            SocketAddress { target, _ in
+                if nice_address_is_valid(pointer) != 0 { nice_address_copy_to_sockaddr(pointer, target) }
+            }
         }
     }
 }
@@ -38,18 +40,16 @@ extension NiceCandidate {
         }
     }
 
-    /// A local candidate as it is signalled, or nil for one that must not be.
+    /// A local candidate as it is signalled, or nil for one that must not be. Without its related address, which serves
+    /// diagnosis only and tells where a relayed candidate's owner is.
     var signalled: Candidate? {
         guard transport == NICE_CANDIDATE_TRANSPORT_UDP, let kind, kind != .peerReflexive, let endpoint else {
             return nil
         }
         // A zone cannot be signalled.
         guard !(endpoint.address.isV6 && endpoint.address.isLinkLocal) else { return nil }
-        var base = base_addr
-        let related = kind == .host ? nil : SocketAddress(&base).endpoint
         let name = withUnsafeBytes(of: foundation) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        return try? Candidate(
-            type: kind, endpoint: endpoint, priority: priority, foundation: name, related: related)
+        return try? Candidate(type: kind, endpoint: endpoint, priority: priority, foundation: name)
     }
 }
 

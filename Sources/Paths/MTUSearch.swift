@@ -86,14 +86,14 @@ struct MTUSearch: Sendable {
         if firstFailedCheck == nil { firstFailedCheck = now }
     }
 
-    /// Whether enough checks failed although the path answered a small ping sent after the first of them (`provenAt`).
+    /// Whether enough checks failed although the path answered a small ping sent with the first of them or later (`provenAt`).
     func isBlackHole(provenAt: MonotonicTime?, now: MonotonicTime, spacing: TimeSpan, configuration: PathConfiguration)
         -> Bool
     {
         guard unansweredChecks >= configuration.mtuCheckFailures, let lastCheck, now >= lastCheck + spacing,
             let first = firstFailedCheck, let provenAt
         else { return false }
-        return provenAt > first
+        return provenAt >= first
     }
 
     /// Back to 1200 bytes; smaller sizes than the failed one are tried at once, the others after a while.

@@ -14,11 +14,10 @@ struct Path: Sendable {
         var isReported: Bool
         /// When it was last answered, or when it began.
         var lastAnswer: MonotonicTime
-        var answers = 0
         var nextNotice: MonotonicTime
     }
 
-    /// Answers in a row of a path that is not used yet, or not any more.
+    /// Answers without a gap on a path that is not working, or not yet.
     struct Trial: Hashable, Sendable {
         var since: MonotonicTime
         var answers = 0
@@ -128,9 +127,11 @@ struct Path: Sendable {
     /// When this path will be suspected if no answer comes; nil if nothing speaks against it.
     var suspicionTime: MonotonicTime? {
         guard phase == .working, kind != .relay, let missed, let second = missed.second else { return nil }
-        let isHeard = (lastHeard ?? .distantPast) > missed.first.missedFrom
-        let patience = isHeard ? bound + configuration.hearingAllowance : bound
-        let time = max(missed.first.missedFrom + patience, second.missedFrom + answerTime)
+        // While the peer is still heard an answer may be late by the allowance, but once it is silent for the bound, not.
+        let silent = (lastHeard ?? .distantPast) + bound
+        let missing = missed.first.missedFrom + bound
+        let patient = max(missing, min(silent, missing + configuration.hearingAllowance))
+        let time = max(patient, second.missedFrom + answerTime)
         return max(time, notJudgedBefore ?? .distantPast)
     }
 
@@ -146,7 +147,9 @@ struct Path: Sendable {
     /// An authentic packet came by this path.
     mutating func heard(now: MonotonicTime) {
         lastHeard = now
-        if phase == .lost || phase == .unproven { requestPing(now: now) }
+        guard phase == .lost || phase == .unproven, trial == nil else { return }
+        if let lastPing, now - lastPing < configuration.penaltyInterval { return }
+        requestPing(now: now)
     }
 
     /// Data went out by this path. True if that makes a ping due that was not due before.
@@ -196,23 +199,32 @@ struct Path: Sendable {
         case .working:
             return nil
         case .suspected(var suspicion):
-            suspicion.answers += 1
             suspicion.lastAnswer = now
             phase = .suspected(suspicion)
-            guard suspicion.answers >= min(suspicions, 4) else { return nil }
+            guard hasPassedTrial(answers: 1, span: suspicionHold, now: now) else { return nil }
             enter(.working, now: now)
             return .restored
         case .unproven, .lost:
-            var trial = self.trial ?? Trial(since: now)
-            trial.answers += 1
-            self.trial = trial
             let wasLost = phase == .lost
             let needed = wasLost || holdOff > .zero ? configuration.restoringAnswers : 1
-            guard trial.answers >= needed, now - trial.since >= holdOff else { return nil }
+            guard hasPassedTrial(answers: needed, span: holdOff, now: now) else { return nil }
             enter(.working, now: now)
             mtu.begin(now: now, configuration: configuration)
             return wasLost ? .restored : .proven
         }
+    }
+
+    private mutating func hasPassedTrial(answers: Int, span: TimeSpan, now: MonotonicTime) -> Bool {
+        var trial = self.trial ?? Trial(since: now)
+        trial.answers += 1
+        self.trial = trial
+        return trial.answers >= answers && now - trial.since >= span
+    }
+
+    /// How long a suspected path must answer without a gap: at first not at all, longer each time it happens again.
+    private var suspicionHold: TimeSpan {
+        guard suspicions > 1 else { return .zero }
+        return min(configuration.suspicionPenalty * (1 << Int64(suspicions - 2)), configuration.maximumSuspicionPenalty)
     }
 
     /// The peer says that its packets on this path go unanswered. True if that puts a working path in doubt.
@@ -233,7 +245,9 @@ struct Path: Sendable {
             enter(.lost, now: now)
             return .lost
         }
-        if trial != nil, let missed, missed.first.missedFrom + bound * 2 <= now, missed.second != nil {
+        if let missed, let second = missed.second, trial != nil,
+            missed.first.missedFrom + bound <= now, second.missedFrom + answerTime <= now
+        {
             trial = nil
         }
         return nil

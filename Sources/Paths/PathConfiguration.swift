@@ -19,7 +19,7 @@ package struct PathConfiguration: Hashable, Sendable {
     /// Between pings on a lost path, at first.
     package var lostInterval: TimeSpan = .seconds(1)
     /// How long a lost path is probed so often; after that at ``idleInterval``.
-    package var lostAttention: TimeSpan = .seconds(60)
+    package var lostAttention: TimeSpan = .seconds(300)
 
     // MARK: Liveness
 
@@ -38,8 +38,13 @@ package struct PathConfiguration: Hashable, Sendable {
     package var noticeInterval: TimeSpan = .milliseconds(200)
     /// A call that comes later than announced by more than this means that this process slept: that time is no evidence.
     package var latenessTolerance: TimeSpan = .milliseconds(50)
-    /// Suspicions of one path within this time make it need more answers to be trusted again.
+    /// A suspicion within this time of the last one, of the same path, makes trust cost more.
     package var suspicionMemory: TimeSpan = .seconds(10)
+    /// How long a path that is suspected again must answer without a gap before it is trusted; doubled each time. Data
+    /// goes out twice meanwhile, so that a path with short outages loses little and is given up in the end.
+    package var suspicionPenalty: TimeSpan = .milliseconds(500)
+    /// The longest such time; less than ``suspicionLimit``.
+    package var maximumSuspicionPenalty: TimeSpan = .seconds(4)
 
     // MARK: Flapping
 
@@ -48,10 +53,10 @@ package struct PathConfiguration: Hashable, Sendable {
     /// A loss within this time of the last one, of the same kind of path, counts as flapping.
     package var flapMemory: TimeSpan = .seconds(60)
     /// How long a path that flapped once must answer without a gap before it is used again; doubled with each flap.
-    package var flapPenalty: TimeSpan = .seconds(1)
+    package var flapPenalty: TimeSpan = .milliseconds(500)
     /// The longest such time.
-    package var maximumFlapPenalty: TimeSpan = .seconds(30)
-    /// Between pings on a path that serves its penalty.
+    package var maximumFlapPenalty: TimeSpan = .seconds(3)
+    /// Between pings on a path that serves its penalty, and on one that does not answer although the peer is heard there.
     package var penaltyInterval: TimeSpan = .milliseconds(200)
 
     // MARK: Packet size
@@ -60,8 +65,9 @@ package struct PathConfiguration: Hashable, Sendable {
     package var mtuAttempts: Int = 3
     /// Between checks, while data flows, that packets of the current size still arrive.
     package var mtuCheckInterval: TimeSpan = .milliseconds(500)
-    /// Checks in a row that must fail, while small probes are answered, before the size is given up.
-    package var mtuCheckFailures: Int = 4
+    /// Checks in a row that must fail, while small probes are answered, before the size is given up: at a
+    /// loss of one packet in ten that happens by chance about once in three hours.
+    package var mtuCheckFailures: Int = 6
     /// The first pause before sizes that failed are tried again; doubled each time.
     package var mtuRetry: TimeSpan = .seconds(60)
     /// The longest such pause.
@@ -78,8 +84,8 @@ package struct PathConfiguration: Hashable, Sendable {
 
     /// Paths at once. ICE gives one or two; more is a mistake of the caller.
     package var maximumPaths: Int = 16
-    /// Pongs sent in a second, and at once, whatever the peer asks: a peer's full discovery on several paths fits.
-    package var pongsPerSecond: Int = 128
+    /// Pongs sent in a second, whatever the peer asks: data on several paths at once (25 each) and their discovery fit.
+    package var pongsPerSecond: Int = 256
 
     /// The defaults.
     package init() {}

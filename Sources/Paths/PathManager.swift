@@ -182,9 +182,10 @@ package struct PathManager: ~Copyable {
 
     // MARK: Time
 
-    /// Moves on to `now` and returns what is to be sent and told, in order.
+    /// Moves on to `now` and returns what is to be sent and told, in order. Cheap when nothing is due.
     package mutating func poll(now: MonotonicTime) -> [PathAction] {
         let now = observe(now)
+        guard let nextTimeout, nextTimeout <= now else { return [] }
         if channel != nil {
             for index in paths.indices { advance(index, now: now) }
         }

@@ -64,7 +64,9 @@ struct ByteQueue: ~Copyable {
             let chunk = chunks[index]
             if position < chunk.end {
                 let skip = Int(position - chunk.start)
-                guard body(UnsafeRawBufferPointer(start: chunk.memory + skip, count: chunk.count - skip)) else { return }
+                guard body(UnsafeRawBufferPointer(start: chunk.memory + skip, count: chunk.count - skip)) else {
+                    return
+                }
                 position = chunk.end
             }
             index += 1

@@ -18,12 +18,15 @@ extension QUICConnection {
 
     /// A piece of the peer's CRYPTO stream, in order.
     func received(crypto piece: UnsafeBufferPointer<UInt8>, at level: ngtcp2_crypto_level) -> CInt {
+        // Others can make Initial packets too: what comes after message 1 must not spoil what follows.
+        if role == .responder, level == NGTCP2_CRYPTO_LEVEL_INITIAL, handshake.remoteStatic != nil {
+            return NGTCP2_ERR_PROTO
+        }
         do {
             guard let message = try handshake.assembler.append(piece) else { return 0 }
             switch (message.type, role, level) {
             case (.initiator, .responder, NGTCP2_CRYPTO_LEVEL_INITIAL):
                 // Only kept: answering it is `answer`'s business, once the caller has decided.
-                guard handshake.remoteStatic == nil else { return NGTCP2_ERR_PROTO }
                 try handshake.readInitiatorMessage(message.body)
                 return 0
             case (.responder, .initiator, NGTCP2_CRYPTO_LEVEL_INITIAL):
@@ -104,10 +107,8 @@ extension QUICConnection {
         let status = ngtcp2_conn_install_initial_key(
             ngtcp2, &receive.key, receive.iv, &receive.headerKey, &send.key, send.iv, &send.headerKey,
             KeySchedule.ivLength)
-        if status != 0 {
-            receive.destroy()
-            send.destroy()
-        }
+        receive.handedOver(status)
+        send.handedOver(status)
         return status
     }
 
@@ -118,14 +119,12 @@ extension QUICConnection {
         var receive = KeyMaterial(secret: receiving(secrets), handshake.cipher, .handshake, counters)
         var status = ngtcp2_conn_install_rx_handshake_key(
             ngtcp2, &receive.key, receive.iv, KeySchedule.ivLength, &receive.headerKey)
-        if status != 0 {
-            receive.destroy()
-            return status
-        }
+        receive.handedOver(status)
+        guard status == 0 else { return status }
         var send = KeyMaterial(secret: sending(secrets), handshake.cipher, .handshake, counters)
         status = ngtcp2_conn_install_tx_handshake_key(
             ngtcp2, &send.key, send.iv, KeySchedule.ivLength, &send.headerKey)
-        if status != 0 { send.destroy() }
+        send.handedOver(status)
         return status
     }
 
@@ -137,7 +136,7 @@ extension QUICConnection {
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &send.key, send.iv,
                 KeySchedule.ivLength, &send.headerKey)
         }
-        if status != 0 { send.destroy() }
+        send.handedOver(status)
         return status
     }
 
@@ -149,7 +148,7 @@ extension QUICConnection {
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &receive.key, receive.iv,
                 KeySchedule.ivLength, &receive.headerKey)
         }
-        if status != 0 { receive.destroy() }
+        receive.handedOver(status)
         return status
     }
 
@@ -177,10 +176,16 @@ extension QUICConnection {
         return ngtcp2_conn_submit_crypto_data(ngtcp2, level, message, message.count)
     }
 
+    /// Our transport parameters without two that ngtcp2 adds by itself: version information, because there is one
+    /// version, and the permission to clear the fixed bit (RFC 9287), which tells packets from probes.
     private func encodeTransportParameters() -> [UInt8]? {
-        guard let ngtcp2 else { return nil }
+        guard let ngtcp2, let local = ngtcp2_conn_get_local_transport_params(ngtcp2) else { return nil }
+        var parameters = local.pointee
+        parameters.version_info_present = 0
+        parameters.grease_quic_bit = 0
         var buffer = [UInt8](repeating: 0, count: 1024)
-        let length = ngtcp2_conn_encode_local_transport_params(ngtcp2, &buffer, buffer.count)
+        let length = sotto_ngtcp2_encode_transport_params(
+            &buffer, buffer.count, role == .initiator ? 1 : 0, &parameters)
         return length < 0 ? nil : Array(buffer.prefix(length))
     }
 
@@ -192,8 +197,9 @@ extension QUICConnection {
         let status = sotto_ngtcp2_decode_transport_params(
             &parameters, role == .responder ? 1 : 0, bytes, bytes.count)
         guard status == 0 else { return status }
-        guard parameters.version_info_present == 0, parameters.preferred_address_present == 0,
-            parameters.retry_scid_present == 0, parameters.initial_scid.datalen == PacketHeader.connectionIDLength
+        guard parameters.version_info_present == 0, parameters.grease_quic_bit == 0,
+            parameters.preferred_address_present == 0, parameters.retry_scid_present == 0,
+            parameters.initial_scid.datalen == PacketHeader.connectionIDLength
         else { return NGTCP2_ERR_TRANSPORT_PARAM }
         return ngtcp2_conn_decode_remote_transport_params(ngtcp2, bytes, bytes.count)
     }
@@ -217,8 +223,10 @@ private struct KeyMaterial {
         }
     }
 
-    /// Frees the keys when ngtcp2 did not take them.
-    mutating func destroy() {
+    /// Wipes the IV, which ngtcp2 has copied; frees the keys when ngtcp2 did not take them.
+    mutating func handedOver(_ status: CInt) {
+        iv.wipe()
+        guard status != 0 else { return }
         packetDeleteKey(nil, &key, nil)
         packetDeleteHeaderKey(nil, &headerKey, nil)
     }

@@ -92,7 +92,7 @@ extension QUICConnection {
                 vectors[0] = ngtcp2_vec(base: UnsafeMutablePointer(mutating: bytes.baseAddress), len: bytes.count)
                 return sotto_ngtcp2_conn_writev_datagram(
                     ngtcp2, output.baseAddress, output.count, &accepted, UInt32(NGTCP2_WRITE_DATAGRAM_FLAG_MORE),
-                    vectors.baseAddress, 1, clock)
+                    vectors.baseAddress, bytes.isEmpty ? 0 : 1, clock)
             }
             if accepted != 0 { outgoingDatagrams.removeFirst() }
             switch CInt(truncatingIfNeeded: length) {
@@ -233,11 +233,35 @@ extension QUICConnection {
         }
     }
 
+    /// Sends the next probe timeout's packets with the next write, instead of waiting for it: something carries packets again, and the
+    /// timeout has doubled with each packet that was lost meanwhile (RFC 9002 §6.2.1).
+    ///
+    /// ngtcp2 has no call for that, but takes a time that lies ahead. Where its idle timeout lies before the probe timeout it refuses without
+    /// changing anything.
+    func probeNow(now: UInt64) {
+        advanceClock(now)
+        guard phase == .established, let ngtcp2 else { return }
+        let statistics = connectionStatistics
+        guard statistics.pto_count > 0, statistics.loss_detection_timer != .max,
+            statistics.loss_detection_timer > clock
+        else { return }
+        let result = ngtcp2_conn_handle_expiry(ngtcp2, statistics.loss_detection_timer)
+        if result != NGTCP2_ERR_IDLE_CLOSE { handle(result) }
+    }
+
     private var probeTimeouts: Int {
         connectionStatistics.pto_count
     }
 
-    var connectionStatistics: ngtcp2_conn_stat {
+    /// Smoothed round-trip time in nanoseconds, congestion window and bytes in flight.
+    var estimates: (roundTrip: UInt64, window: Int, inFlight: Int) {
+        let statistics = connectionStatistics
+        return (
+            statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+        )
+    }
+
+    private var connectionStatistics: ngtcp2_conn_stat {
         var statistics = ngtcp2_conn_stat()
         if let ngtcp2 { sotto_ngtcp2_conn_get_conn_stat(ngtcp2, &statistics) }
         return statistics

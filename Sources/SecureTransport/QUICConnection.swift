@@ -58,6 +58,7 @@ final class QUICConnection {
     var retriesBlocked = false
     var outgoingDatagrams: [[UInt8]] = []
     var incomingDatagrams = 0
+    var remoteUnidirectionalStreams = 0
     /// `openStream` was refused for this kind: true is bidirectional.
     var wantedStreams: Set<Bool> = []
 
@@ -162,7 +163,8 @@ final class QUICConnection {
         settings.no_pmtud = 1
         settings.cc_algo = NGTCP2_CC_ALGO_CUBIC
         settings.max_window = configuration.maximumSessionWindow
-        settings.max_stream_window = configuration.maximumStreamWindow
+        // Streams' windows grow here, not there: see `growth(of:read:)`.
+        settings.max_stream_window = 0
         return settings
     }
 
@@ -186,10 +188,10 @@ final class QUICConnection {
         clock = max(clock, now)
     }
 
-    /// The peer's tag: the first 8 bytes of the connection ids that it issues. Authenticated once the handshake is
-    /// finished (its transport parameters name the id, and Noise protects those).
+    /// The peer's tag: the first 8 bytes of the connection ids that it issues; nil until they are known. Authenticated
+    /// once the handshake is finished (its transport parameters name the id, and Noise protects those).
     var remoteTag: ConnectionTag? {
-        guard let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
+        guard role == .responder || phase != .handshaking, let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
             id.pointee.datalen == PacketHeader.connectionIDLength
         else { return nil }
         return withUnsafeBytes(of: id.pointee.data) { ConnectionTag(connectionID: $0) }

@@ -19,7 +19,7 @@ final class QUICStream {
     var isSendingStopped = false
     /// In the connection's queue of streams with something to send.
     var isQueued = false
-    /// The application was refused bytes and waits for room.
+    /// More than half of the buffer was filled: the application will be told when it is half empty again.
     var wantsRoom = false
 
     // Receiving.
@@ -30,11 +30,17 @@ final class QUICStream {
     /// A `streamReadable` event is on its way or not yet answered by a read.
     var isReadableAnnounced = false
 
+    /// Flow-control window in bytes, what of it was read, and when that began.
+    var window: UInt64
+    var readOfWindow: UInt64 = 0
+    var windowBegan: UInt64 = 0
+
     /// ngtcp2 has forgotten the stream.
     var isClosed = false
 
-    init(id: StreamID, isLocal: Bool) {
+    init(id: StreamID, isLocal: Bool, window: UInt64) {
         self.id = id
+        self.window = window
         hasSendSide = id.isBidirectional || isLocal
         hasReceiveSide = id.isBidirectional || !isLocal
         isReceivingDone = !hasReceiveSide
@@ -45,8 +51,9 @@ final class QUICStream {
         !isSendingStopped && !isFinishSent && (sentOffset < outgoing.end || isFinishing)
     }
 
-    /// Nothing is left to do or to tell on either side.
-    var isDisposable: Bool { isClosed && isReceivingDone }
+    /// Nothing is left to do or to tell on either side. ngtcp2 0.12.1 never reports the peer's unidirectional streams
+    /// closed (it waits for an acknowledged FIN of a side that does not exist), so their receiving side decides alone.
+    var isDisposable: Bool { (isClosed || !hasSendSide) && isReceivingDone }
 
     /// Fills `vectors` with what comes next. Returns how many are filled and whether they reach the end.
     func nextPieces(_ vectors: UnsafeMutableBufferPointer<ngtcp2_vec>) -> (count: Int, reachesEnd: Bool) {

@@ -13,15 +13,15 @@ extension SecureSession {
     /// Adds a path. Before the handshake is finished the relay carries everything, or else the first path added.
     /// `isLocal`: both ends are on one network (host candidates with private addresses).
     package func addPath(_ id: PathID, kind: PathKind, isLocal: Bool = false, now: MonotonicTime) {
-        guard kinds[id] == nil, paths.addPath(id, kind: kind, isLocal: isLocal, now: now) else { return }
-        kinds[id] = kind
+        guard end(of: id) == nil, paths.addPath(id, kind: kind, isLocal: isLocal, now: now) else { return }
+        ends.append(PathEnd(id: id))
         pollPaths(now: now)
     }
 
     /// Removes a path; nothing more is sent on it.
     package func removePath(_ id: PathID, now: MonotonicTime) {
-        guard kinds.removeValue(forKey: id) != nil else { return }
-        nextNumber[id] = nil
+        guard let end = end(of: id) else { return }
+        ends.remove(at: end)
         pendingProbes.removeAll { $0.path == id }
         paths.removePath(id, now: now)
         pollPaths(now: now)
@@ -30,6 +30,7 @@ extension SecureSession {
     /// Whether the relay works: the signaling connection is up, and the peer's as far as known.
     package func setRelayAvailable(_ isAvailable: Bool, now: MonotonicTime) {
         paths.setRelayAvailable(isAvailable, now: now)
+        if isAvailable { connection.probeNow(now: now.nanoseconds) }
         pollPaths(now: now)
     }
 
@@ -53,9 +54,11 @@ extension SecureSession {
         paths.status(of: path)
     }
 
-    /// Gives the probes their keys as soon as the handshake made them.
+    /// Gives the probes their keys when the handshake is finished: a replayed call gets no probes.
     func installProbeKeys(now: MonotonicTime) {
-        guard let tag = connection.remoteTag, let secrets = connection.probeSecrets.take() else { return }
+        guard connection.phase == .established, let tag = connection.remoteTag,
+            let secrets = connection.probeSecrets.take()
+        else { return }
         let isInitiator = connection.role == .initiator
         secrets.client.withUnsafeBytes { client in
             secrets.server.withUnsafeBytes { server in
@@ -76,8 +79,17 @@ extension SecureSession {
                 pendingProbes.append((packet, path))
             case .event(let event):
                 pathEvents.append(SessionEvent(event))
+                switch event {
+                case .chosen, .restored: connection.probeNow(now: now.nanoseconds)
+                case .suspected, .lost, .mtu: break
+                }
             }
         }
+    }
+
+    func pollPathsIfDue(now: MonotonicTime) {
+        guard let due = paths.nextTimeout, due <= now else { return }
+        pollPaths(now: now)
     }
 
     // MARK: Sending
@@ -102,7 +114,7 @@ extension SecureSession {
             emit(length, on: route, now: now, send)
         } while written < quantum
         connection.finishBurst(now: now.nanoseconds)
-        pollPaths(now: now)
+        pollPathsIfDue(now: now)
         sendProbes(send)
     }
 
@@ -114,7 +126,7 @@ extension SecureSession {
     }
 
     private func sendProbes(_ send: (UnsafeRawBufferPointer, Int, PathID) -> Void) {
-        let probes = pendingProbes
+        let probes = connection.phase < .closing ? pendingProbes : []
         pendingProbes = []
         for probe in probes {
             probe.packet.withUnsafeBytes { send($0, $0.count, probe.path) }
@@ -140,15 +152,23 @@ extension SecureSession {
         return filled
     }
 
-    /// Sends a burst on the route's path, and on the second one while there is doubt.
+    /// Sends a burst on the route's path, and on the second one while there is doubt. A close packet goes out on every
+    /// path: there is no later packet that would show whether it arrived.
     private func emit(
         _ filled: Burst, on route: Route, now: MonotonicTime, _ send: (UnsafeRawBufferPointer, Int, PathID) -> Void
     ) {
         let packets = UnsafeRawBufferPointer(rebasing: burst[..<filled.bytes])
-        for path in [route.primary, route.duplicate] {
-            guard let path else { continue }
+        func give(_ path: PathID) {
+            sentPackets += UInt64(filled.count)
+            sentBytes += UInt64(filled.bytes)
             paths.packetSent(on: path, count: filled.count, now: now)
             send(packets, filled.segment, path)
+        }
+        if connection.phase < .closing {
+            if let primary = route.primary { give(primary) }
+            if let duplicate = route.duplicate { give(duplicate) }
+        } else {
+            for end in ends { give(end.id) }
         }
     }
 }

@@ -15,15 +15,15 @@ package final class SecureSession {
 
     let connection: QUICConnection
     var paths: PathManager
-    /// Paths added and what they are; the relay counts like any other.
-    var kinds: [PathID: PathKind] = [:]
-    /// For each path, one more than the highest 1-RTT packet number that came by it: only what is new there shows
-    /// that it is alive. Copies of old packets prove nothing.
-    var nextNumber: [PathID: UInt64] = [:]
+    /// Paths added; the relay counts like any other. At most sixteen, so searching is quickest.
+    var ends: [PathEnd] = []
     var pathEvents = EventQueue()
     var pendingProbes: [(packet: [UInt8], path: PathID)] = []
-    var probeBytes: [UInt8] = []
     var isTransmitting = false
+    var sentPackets: UInt64 = 0
+    var sentBytes: UInt64 = 0
+    private var receivedPackets: UInt64 = 0
+    private var receivedBytes: UInt64 = 0
     let burst: UnsafeMutableRawBufferPointer
 
     init(connection: QUICConnection, pathConfiguration: PathConfiguration, now: MonotonicTime) {
@@ -34,6 +34,19 @@ package final class SecureSession {
 
     deinit {
         burst.deallocate()
+    }
+
+    /// One path as the session sees it.
+    struct PathEnd {
+        let id: PathID
+        /// One more than the highest 1-RTT packet number that came by it: only what is new there shows that it is alive.
+        /// Copies of old packets prove nothing.
+        var nextNumber: UInt64 = 0
+        var heardAt: MonotonicTime?
+    }
+
+    func end(of path: PathID) -> Int? {
+        ends.firstIndex { $0.id == path }
     }
 
     // MARK: Making one
@@ -75,7 +88,6 @@ package final class SecureSession {
         try connection.answer()
         let session = SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
         session.addPath(path, kind: kind, now: now)
-        session.installProbeKeys(now: now)
         return session
     }
 
@@ -88,6 +100,9 @@ package final class SecureSession {
 
     /// First 8 bytes of every connection id that this end issues, and of the probes addressed to it.
     package var tag: ConnectionTag { connection.tag }
+
+    /// The peer's ``tag``, once its first packet has come.
+    package var remoteTag: ConnectionTag? { connection.remoteTag }
 
     /// The destination connection id of the caller's first packets, 16 bytes, until it knows ours. Repeats of the
     /// first packet carry it too: the answering end gives those to `receive`.
@@ -108,25 +123,43 @@ package final class SecureSession {
     /// The AEAD in use.
     package var cipher: PacketCipher { connection.handshake.cipher }
 
+    /// What the session has done so far.
+    package var statistics: SessionStatistics {
+        let quic = connection.estimates
+        return SessionStatistics(
+            roundTrip: .nanoseconds(Int64(clamping: quic.roundTrip)), congestionWindow: quic.window,
+            bytesInFlight: quic.inFlight,
+            packetsSent: sentPackets, bytesSent: sentBytes, packetsReceived: receivedPackets,
+            bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected,
+            keyUpdates: connection.keyUpdates,
+            openStreams: connection.streams.count)
+    }
+
     // MARK: Packets and time
 
     /// Takes in one packet (one datagram, or one segment of a RELAY frame) that came by `path`.
     package func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
         guard let first = packet.first else { return }
         if first == PacketHeader.probe {
-            guard connection.phase < .closing, kinds[path] != nil else { return }
+            guard connection.phase < .closing, end(of: path) != nil else { return }
             paths.receiveProbe(Array(packet), on: path, now: now)
             return pollPaths(now: now)
         }
         let received = connection.receive(packet, now: now.nanoseconds)
+        receivedPackets += 1
+        receivedBytes += UInt64(packet.count)
         installProbeKeys(now: now)
-        guard received.isAuthentic, kinds[path] != nil else { return }
+        guard received.isAuthentic, let end = end(of: path) else { return }
         if let number = received.number {
-            guard number >= nextNumber[path, default: 0] else { return }
-            nextNumber[path] = number + 1
+            guard number >= ends[end].nextNumber else { return }
+            ends[end].nextNumber = number + 1
         }
-        paths.packetReceived(on: path, now: now)
-        pollPaths(now: now)
+        // Once is enough for all packets of one moment.
+        if ends[end].heardAt != now {
+            ends[end].heardAt = now
+            paths.packetReceived(on: path, now: now)
+        }
+        pollPathsIfDue(now: now)
     }
 
     /// Does what is due. Harmless when nothing is.
@@ -134,7 +167,7 @@ package final class SecureSession {
         if connection.handleTimeout(now: now.nanoseconds) {
             paths.probeTimeoutFired(now: now)
         }
-        pollPaths(now: now)
+        pollPathsIfDue(now: now)
     }
 
     /// When `handleTimeout` is due; nil when there is nothing to wait for. May lie in the past: then it is due at once.

@@ -1,3 +1,5 @@
+package import Paths
+
 /// A QUIC stream id (RFC 9000 §2.1).
 package struct StreamID: Hashable, Sendable, Comparable {
     /// The number on the wire, 0 to 2^62-1.
@@ -61,6 +63,27 @@ package enum CloseReason: Equatable, Sendable {
     case idleTimeout
     /// The handshake did not finish in time.
     case handshakeTimeout
+}
+
+/// Counts and estimates of a session, for display and benchmarks.
+package struct SessionStatistics: Sendable {
+    /// QUIC's smoothed round-trip time.
+    package var roundTrip: TimeSpan
+    /// QUIC's congestion window and what of it is used, in bytes.
+    package var congestionWindow: Int
+    package var bytesInFlight: Int
+    /// QUIC packets and bytes given to `transmit`'s argument; copies on a second path count again. Probes do not count.
+    package var packetsSent: UInt64
+    package var bytesSent: UInt64
+    /// Packets and bytes taken in, whatever they were; probes do not count.
+    package var packetsReceived: UInt64
+    package var bytesReceived: UInt64
+    /// Packets that did not open.
+    package var packetsRejected: UInt64
+    /// Key updates that this end began.
+    package var keyUpdates: Int
+    /// Streams not yet through.
+    package var openStreams: Int
 }
 
 /// Settings of a session. Durations are in nanoseconds, sizes in bytes.

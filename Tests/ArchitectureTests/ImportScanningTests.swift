@@ -39,7 +39,7 @@ import Testing
 
     @Test(arguments: [
         ("Wire", "import Foundation"), ("Noise", "import NIOCore"), ("Paths", "import Synchronization"),
-        ("Messenger", "import ICE"), ("Peering", "import CNGTCP2"), ("SignalingServer", "import Noise"),
+        ("Messenger", "import SecureTransport"), ("Peering", "import CNGTCP2"), ("SignalingServer", "import Noise"),
         ("sotto", "import Peering"), ("NATLab", "import Wire"),
     ])
     func refuses(module: String, source: String) throws {

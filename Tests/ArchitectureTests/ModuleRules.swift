@@ -32,9 +32,10 @@ struct ModuleRule: Sendable {
 /// The module graph: the one place where it is stated. A new module, or a new dependency of a module, is entered here
 /// with its reason, or the tests fail.
 enum ModuleGraph {
-    private static let nio: Set<String> = ["NIOCore", "NIOPosix"]
-    private static let webSocket: Set<String> = [
-        "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL", "NIOWebSocket",
+    private static let nio: Set<String> = ["NIOConcurrencyHelpers", "NIOCore", "NIOPosix"]
+    private static let webSocket = nio.union(["NIOHTTP1", "NIOSSL", "NIOWebSocket"])
+    private static let system: Set<String> = [
+        "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Synchronization",
     ]
     private static let pureReason = """
         It is pure: no sockets, clocks, tasks or files, so that every behaviour can be tested with bytes and numbers.
@@ -43,7 +44,7 @@ enum ModuleGraph {
     static let rules: [ModuleRule] = [
         // Pure.
         pure("Noise", ["CSodium"]),
-        pure("Identity", ["CSodium", "Noise"]),
+        pure("Identity", ["CSodium", "Noise", "Wire"]),
         pure("Wire", []),
         pure("Paths", ["CSodium"]),
 
@@ -58,7 +59,7 @@ enum ModuleGraph {
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
             "SignalingClient", .driver, own: ["Identity", "Wire"],
-            foreign: webSocket.union(["Logging", "Synchronization"]),
+            foreign: webSocket.union(["Glibc", "Logging", "Synchronization"]),
             "It drives one WebSocket connection, and what the frames mean is Wire's."),
 
         // Sessions with peers.
@@ -68,56 +69,60 @@ enum ModuleGraph {
             foreign: nio.union(["Logging", "Synchronization"]),
             "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
         rule(
-            "Messenger", .session, own: ["CSodium", "Identity", "Peering", "Wire"],
-            foreign: ["Foundation", "FoundationEssentials", "Glibc", "Logging", "NIOCore", "Synchronization"],
-            "It keeps contacts and conversations on top of Peering and does not look below it."),
+            "Messenger", .session,
+            own: ["CSodium", "ICE", "Identity", "Noise", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(system).union(["Logging"]),
+            "It keeps contacts and conversations on top of Peering: sessions and packets are none of its business."),
 
         // Programs.
         rule(
-            "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Wire"],
-            foreign: [
-                "ArgumentParser", "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Logging",
-                "Synchronization",
-            ],
-            "Front ends go through Messenger, so that each of them can do the same."),
+            "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Wire"],
+            foreign: system.union(["ArgumentParser", "Logging"]),
+            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory."),
         rule(
-            "SignalingServer", .session, folder: "signaling/Sources/SignalingServer", own: ["Identity", "Wire"],
-            foreign: webSocket.union([
-                "Foundation", "FoundationEssentials", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
-            ]),
+            "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
+            own: ["CSodium", "Identity", "Wire"],
+            foreign: webSocket.union(system).union(["Crypto", "Logging", "ServiceLifecycle"]),
             "The server knows frames and signatures, and has no code that could open what it relays."),
         rule(
             "sotto-signal", .program, folder: "signaling/Sources/sotto-signal", own: ["SignalingServer"],
-            foreign: [
-                "ArgumentParser", "Configuration", "Foundation", "FoundationEssentials", "Glibc", "Logging",
-                "ServiceLifecycle",
-            ],
+            foreign: system.union(["ArgumentParser", "Configuration", "Logging", "ServiceLifecycle"]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
-            "sotto-demo", .program, own: ["NATLab"],
-            foreign: ["Foundation", "FoundationEssentials", "Glibc", "Synchronization"],
+            "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab"], foreign: system,
             "It shows the programs as they are, from outside, and so uses none of their modules."),
+
+        // Fuzzing.
+        rule(
+            "FuzzTargets", .session, folder: "Tests/FuzzTargets",
+            own: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"], foreign: [],
+            "It calls what reads bytes from outside, and needs nothing else."),
+        rule(
+            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["FuzzTargets"], foreign: ["Glibc"],
+            "It is the door through which libFuzzer comes in."),
 
         // The laboratory.
         rule(
-            "NATLab", .driver, folder: "Tests/NATLab", own: [],
-            foreign: ["Foundation", "FoundationEssentials", "Glibc", "Synchronization"],
+            "NATLab", .driver, folder: "Tests/NATLab", own: ["CNATLab"],
+            foreign: system,
             "The laboratory builds networks. It must not share a mistake with what is tested in it."),
         rule(
             "NATLabTests", .program, folder: "Tests/NATLabTests", own: ["NATLab"],
-            foreign: ["Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Testing"],
+            foreign: system.union(["Testing"]),
             "It tests the laboratory with plain sockets, before anything of Sotto is tested in it."),
         rule(
             "NATMatrixTests", .program, folder: "Tests/NATMatrixTests", own: ["NATLab"],
-            foreign: ["Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Testing"],
+            foreign: system.union(["Testing"]),
             "It runs the real programs, which are reached by their command lines only."),
     ]
 
     /// System libraries and C targets: no Swift sources of their own.
-    static let cModules: Set<String> = ["CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto"]
+    static let cModules: Set<String> = ["CNATLab", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto"]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
-    static let soleUsers: [String: String] = ["CNGTCP2": "SecureTransport", "CNice": "ICE", "CQREncode": "sotto"]
+    static let soleUsers = [
+        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE", "CQREncode": "sotto",
+    ]
 
     static func rule(for module: String) -> ModuleRule? {
         rules.first { $0.module == module }

@@ -39,10 +39,11 @@ import Testing
             let lines = SourceText.numberedLines(try Repository.read(file))
             let code = SourceText.numberedLines(SourceText.withoutCommentsAndStrings(try Repository.read(file)))
             for line in code where line.text.contains("@unchecked Sendable") {
-                let before = lines[max(0, line.number - 10)..<line.number]
+                // In the comment above, or just below the opening brace.
+                let around = lines[max(0, line.number - 10)..<min(lines.count, line.number + 2)]
                 #expect(
-                    before.contains { $0.text.contains("Safety:") },
-                    "\(file):\(line.number): @unchecked Sendable without a `Safety:` line above it")
+                    around.contains { $0.text.contains("Safety:") },
+                    "\(file):\(line.number): @unchecked Sendable without a `Safety:` line beside it")
             }
         }
     }

@@ -24,8 +24,14 @@ enum SourceText {
 
         mutating func run() -> [UInt8] {
             while position < input.count {
+                let byte = input[position]
+                guard byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "#") else {
+                    output.append(byte)
+                    position += 1
+                    continue
+                }
                 if starts(with: "//") {
-                    blank(while: { !$0.starts(with: "\n") })
+                    while position < input.count, input[position] != UInt8(ascii: "\n") { blank() }
                 } else if starts(with: "/*") {
                     blankBlockComment()
                 } else if let delimiter = stringDelimiter() {
@@ -51,10 +57,6 @@ enum SourceText {
                 output.append(input[position] == UInt8(ascii: "\n") ? UInt8(ascii: "\n") : UInt8(ascii: " "))
                 position += 1
             }
-        }
-
-        mutating func blank(while condition: (Scanner) -> Bool) {
-            while position < input.count, condition(self) { blank() }
         }
 
         /// Block comments nest.
@@ -87,6 +89,11 @@ enum SourceText {
             let escape = [UInt8(ascii: "\\")] + pounds
             blank(delimiter.pounds + delimiter.quotes)
             while position < input.count {
+                let byte = input[position]
+                guard byte == closing.first || byte == escape.first || byte == UInt8(ascii: "\n") else {
+                    blank()
+                    continue
+                }
                 if starts(with: closing) {
                     blank(closing.count)
                     return

@@ -79,7 +79,7 @@ extension ICETests {
             let (alice, bob) = (Peer(loop, .controlling), Peer(loop, .controlled))
             let pairs = try await connect(alice, bob)
             let stranger = try SilentSocket()
-            for count in 1...20 { stranger.send([UInt8](repeating: 0xEE, count: count), to: pairs.bob.local.port) }
+            for count in 1...20 { stranger.send([UInt8](repeating: 0xEE, count: count), to: pairs.bob.local) }
             alice.agent.send([1])
             try await bob.wait(for: .packet)
             alice.agent.send([2])
@@ -100,6 +100,23 @@ extension ICETests {
             for peer in [alice, bob] {
                 let pairs = peer.recorder.events.pairs.map { [$0.local, $0.remote] }
                 #expect(zip(pairs, pairs.dropFirst()).allSatisfy { $0 != $1 })
+            }
+        }
+
+        @Test func bothSidesSettleOnTheSameOfSeveralPairs() async throws {
+            let addresses = [loopback, IPAddress.v6(0, 0, 0, 0, 0, 0, 0, 1), .v4(127, 0, 0, 2)]
+            let alice = Peer(loop, .controlling, localAddresses: addresses)
+            let bob = Peer(loop, .controlled, localAddresses: addresses)
+            try await connect(alice, bob)
+            try await eventually {
+                guard let ofAlice = alice.recorder.events.pairs.last, let ofBob = bob.recorder.events.pairs.last else {
+                    return false
+                }
+                return ofAlice.local == ofBob.remote && ofAlice.remote == ofBob.local
+            }
+            for pair in alice.recorder.events.pairs + bob.recorder.events.pairs {
+                #expect(pair.socket?.local == pair.local)
+                #expect(pair.socket?.remote == pair.remote)
             }
         }
 

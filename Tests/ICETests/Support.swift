@@ -1,8 +1,8 @@
 import Glibc
-import ICE
-import Synchronization
 import Testing
 import Wire
+
+@testable import ICE
 
 /// All suites of the driver, one test after the other: some count descriptors and threads of the whole process.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ICETests {}
@@ -13,12 +13,12 @@ struct DeadlinePassed: Error {}
 
 /// The events of one agent, to be waited for.
 final class Recorder: Sendable {
-    private struct State {
+    private struct State: Sendable {
         var events: [ICEEvent] = []
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var events: [ICEEvent] { state.withLock { $0.events } }
 
@@ -102,14 +102,16 @@ struct Peer: Sendable {
 
     init(
         _ loop: ICELoop, _ role: ICEConfiguration.Role, stunServers: [Endpoint] = [], turnServers: [TURNServer] = [],
-        localAddresses: [IPAddress]? = [loopback], also: (@Sendable (ICEEvent) -> Void)? = nil
+        localAddresses: [IPAddress]? = [loopback], relayedOnly: Bool = false,
+        also: (@Sendable (ICEEvent) -> Void)? = nil
     ) {
         let recorder = Recorder()
         self.recorder = recorder
         agent = ICEAgent(
             loop: loop,
             configuration: ICEConfiguration(
-                role: role, stunServers: stunServers, turnServers: turnServers, localAddresses: localAddresses)
+                role: role, stunServers: stunServers, turnServers: turnServers, localAddresses: localAddresses,
+                relayedOnly: relayedOnly)
         ) { event in
             recorder.record(event)
             also?(event)
@@ -179,14 +181,36 @@ final class SilentSocket: Sendable {
         endpoint = Endpoint(address: loopback, port: UInt16(bigEndian: address.sin_port))
     }
 
-    func send(_ bytes: [UInt8], to port: UInt16) {
+    func send(_ bytes: [UInt8], to receiver: Endpoint) {
+        SilentSocket.withAddress(receiver.port) { address, length in
+            _ = sendto(descriptor, bytes, bytes.count, 0, address, length)
+        }
+    }
+
+    /// Lends the socket's own address.
+    func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
+        SilentSocket.withAddress(endpoint.port, body)
+    }
+
+    /// What has arrived; on loopback that is all that was sent.
+    func receiveAll() -> [[UInt8]] {
+        var datagrams: [[UInt8]] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            guard count >= 0 else { return datagrams }
+            datagrams.append(Array(buffer[..<count]))
+        }
+    }
+
+    private static func withAddress<R>(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         address.sin_port = port.bigEndian
-        withUnsafePointer(to: &address) { pointer in
+        return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = sendto(descriptor, bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
     }
@@ -208,6 +232,9 @@ enum Process {
         let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * Int(getpagesize())
     }
+
+    /// Whether AddressSanitizer or ThreadSanitizer watches.
+    static var isSanitized: Bool { dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil }
 
     /// Names of the threads that run now.
     static var threadNames: [String] {

@@ -64,7 +64,16 @@ package final class Lab: Sendable {
         let began = ContinuousClock.now
         let holder = try Holder()
         let scripts = SetupScripts(plan: plan)
-        try await holder.script("ip -batch - <<'END'\n\(scripts.foundation)\nEND", network: nil)
+        try await holder.script(
+            """
+            cat > /run/hosts <<'END'
+            \(scripts.hostsFile)
+            END
+            mount --bind /run/hosts /etc/hosts
+            ip -batch - <<'END'
+            \(scripts.foundation)
+            END
+            """, network: nil)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (namespace, script) in scripts.configurations {
                 group.addTask { try await holder.script(script, network: namespace) }

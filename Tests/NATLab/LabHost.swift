@@ -77,13 +77,14 @@ package final class LabHost: Sendable {
     /// - Parameters:
     ///   - program: a path, or a name looked up as a shell does.
     ///   - environment: added to this process's environment, without the project's own variables.
+    ///   - observer: told of each line of output and of the end.
     package func spawn(
         _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
-        directory: String? = nil
+        directory: String? = nil, observer: LabProcess.Observer? = nil
     ) throws(LabError) -> LabProcess {
         try holder.spawn(
             program, arguments, network: name, environment: laboratoryEnvironment(adding: environment),
-            directory: directory)
+            directory: directory, observer: observer)
     }
 
     /// Runs a program on this host to its end, and kills it when it takes longer than `limit`.

@@ -6,6 +6,11 @@ import Synchronization
 package struct OutputLine: Sendable {
     package let text: String
     package let time: ContinuousClock.Instant
+
+    package init(text: String, time: ContinuousClock.Instant) {
+        self.text = text
+        self.time = time
+    }
 }
 
 /// A program running in the laboratory. It dies with the laboratory, and so do its own children.
@@ -37,6 +42,14 @@ package final class LabProcess: Sendable {
         }
     }
 
+    /// What an observer is told, in order, on the laboratory's own thread.
+    package enum Change: Sendable {
+        case line(OutputLine)
+        case ended(ExitStatus)
+    }
+
+    package typealias Observer = @Sendable (Change) -> Void
+
     /// The command line, for messages.
     package let name: String
     /// The process id as seen from outside the laboratory.
@@ -46,8 +59,12 @@ package final class LabProcess: Sendable {
     private let input: Mutex<Int32>
     private let outputDescriptor: Int32
     private let errorDescriptor: Int32
+    private let observer: Observer?
 
-    init(name: String, processID: Int32, input: Int32, output: Int32, error: Int32) throws(LabError) {
+    init(
+        name: String, processID: Int32, input: Int32, output: Int32, error: Int32, observer: Observer?
+    ) throws(LabError) {
+        self.observer = observer
         self.name = name
         self.processID = processID
         self.input = Mutex(input)
@@ -202,10 +219,13 @@ package final class LabProcess: Sendable {
         guard output.value.outputIsOpen else { return false }
         let bytes = readAvailable(outputDescriptor)
         let now = ContinuousClock.now
-        output.update { output in
+        let fresh = output.update { output in
+            let known = output.lines.count
             output.take(bytes ?? [], at: now)
             output.outputIsOpen = bytes != nil
+            return output.lines[known...]
         }
+        for line in fresh { observer?(.line(line)) }
         if bytes == nil { Reactor.shared.close(outputDescriptor) }
         return bytes?.isEmpty == false
     }
@@ -227,12 +247,17 @@ package final class LabProcess: Sendable {
         while readOutput() {}
         while readErrors() {}
         let now = ContinuousClock.now
-        output.update { output in
+        let (fresh, exit) = output.update { output in
             var status: Int32 = 0
             output.reaped = retrying { Int(waitpid(processID, &status, 0)) } == Int(processID)
+            let known = output.lines.count
             output.endLine(at: now)
-            output.exit = ExitStatus(waitStatus: status)
+            let exit = ExitStatus(waitStatus: status)
+            output.exit = exit
+            return (output.lines[known...], exit)
         }
+        for line in fresh { observer?(.line(line)) }
+        observer?(.ended(exit))
         closeInput()
         Reactor.shared.close(process)
     }

@@ -9,13 +9,18 @@ import Synchronization
 final class Reactor: Sendable {
     static let shared = Reactor()
 
+    private struct Handler {
+        let events: Int16
+        let action: @Sendable () -> Void
+    }
+
     private struct Timer {
         let deadline: ContinuousClock.Instant
         let action: @Sendable () -> Void
     }
 
     private struct State {
-        var handlers: [Int32: @Sendable () -> Void] = [:]
+        var handlers: [Int32: Handler] = [:]
         var timers: [UInt64: Timer] = [:]
         var closing: [Int32] = []
         var lastTimer: UInt64 = 0
@@ -31,9 +36,11 @@ final class Reactor: Sendable {
         thread.start()
     }
 
-    /// Calls `handler` whenever the descriptor is readable or at its end, until it is closed here.
-    func watch(_ descriptor: Int32, _ handler: @escaping @Sendable () -> Void) {
-        state.withLock { $0.handlers[descriptor] = handler }
+    /// Calls `action` whenever the descriptor is readable (or writable, if asked so) or at its end, until it is closed
+    /// here.
+    func watch(_ descriptor: Int32, forWriting: Bool = false, _ action: @escaping @Sendable () -> Void) {
+        let events = Int16(forWriting ? POLLOUT : POLLIN)
+        state.withLock { $0.handlers[descriptor] = Handler(events: events, action: action) }
         wake()
     }
 
@@ -69,27 +76,29 @@ final class Reactor: Sendable {
     private func run() {
         while true {
             let (descriptors, wait) = prepare()
-            var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            var polled = descriptors
             _ = retrying { Int(poll(&polled, nfds_t(polled.count), wait)) }
             if let waking { _ = readAvailable(waking.reading) }
             for entry in polled where entry.revents != 0 {
-                state.withLock { $0.handlers[entry.fd] }?()
+                state.withLock { $0.handlers[entry.fd] }?.action()
             }
             fireTimers()
         }
     }
 
     /// Closes what is to be closed; gives the descriptors to wait for and the longest wait in milliseconds.
-    private func prepare() -> ([Int32], Int32) {
+    private func prepare() -> ([pollfd], Int32) {
         let now = ContinuousClock.now
         let (closing, descriptors, next) = state.withLock { state in
             defer { state.closing = [] }
-            return (state.closing, Array(state.handlers.keys), state.timers.values.map(\.deadline).min())
+            let descriptors = state.handlers.map { pollfd(fd: $0, events: $1.events, revents: 0) }
+            return (state.closing, descriptors, state.timers.values.map(\.deadline).min())
         }
         for descriptor in closing { Glibc.close(descriptor) }
         let longest: Double = waking == nil ? 20 : 60_000
         let untilNext = next.map { max(0, ($0 - now) / .milliseconds(1)) } ?? longest
-        return (descriptors + (waking.map { [$0.reading] } ?? []), Int32(min(untilNext, longest).rounded(.up)))
+        let wakeup = waking.map { [pollfd(fd: $0.reading, events: Int16(POLLIN), revents: 0)] } ?? []
+        return (descriptors + wakeup, Int32(min(untilNext, longest).rounded(.up)))
     }
 
     private func fireTimers() {

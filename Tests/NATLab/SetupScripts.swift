@@ -40,6 +40,17 @@ struct SetupScripts {
         return all
     }
 
+    /// What every host's /etc/hosts says: each open host as `NAME.lab`.
+    var hostsFile: String {
+        var lines = ["127.0.0.1 localhost"]
+        for (site, addresses) in numbered where site.profile == .open {
+            let name = "\(site.hosts[0]).lab"
+            if site.families.hasIPv4 { lines.append("\(addresses.publicAddress()) \(name)") }
+            if site.families.hasIPv6 { lines.append("\(addresses.address6(0)) \(name)") }
+        }
+        return lines.joined(separator: "\n")
+    }
+
     private var numbered: [(LabPlan.Site, AddressPlan)] {
         plan.sites.enumerated().map { ($1, AddressPlan(number: $0 + 1)) }
     }

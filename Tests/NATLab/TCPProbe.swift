@@ -1,6 +1,6 @@
 import Foundation
 
-/// A plain TCP listener on a host of the laboratory; it greets whoever connects, which a prober waits for.
+/// A plain TCP listener on a host of the laboratory.
 package final class TCPListener: Sendable {
     private let descriptor: Int32
 
@@ -15,9 +15,7 @@ package final class TCPListener: Sendable {
         self.descriptor = descriptor
         Reactor.shared.watch(descriptor) {
             let connection = accept(descriptor, nil, nil)
-            guard connection >= 0 else { return }
-            _ = send(connection, "hello\n", 6, Int32(MSG_NOSIGNAL))
-            Glibc.close(connection)
+            if connection >= 0 { Glibc.close(connection) }
         }
     }
 
@@ -30,20 +28,32 @@ extension LabHost {
         try TCPListener(on: self, port: port, ipv6: ipv6)
     }
 
-    /// Whether a TCP connection to a ``TCPListener`` comes about within the time.
-    package func reachesByTCP(_ destination: LabEndpoint, within limit: Duration = .seconds(5)) async throws -> Bool {
+    /// Whether a TCP connection from this host comes about within the time. A refusal is a clear no.
+    package func connectsByTCP(to destination: LabEndpoint, within limit: Duration = .seconds(5)) async throws -> Bool {
         let isIPv6 = destination.address.contains(":")
         let descriptor = try holder.socket(
             network: name, domain: isIPv6 ? AF_INET6 : AF_INET, type: Int32(SOCK_STREAM.rawValue))
         defer { Reactor.shared.close(descriptor) }
         let result = try SocketAddress(destination).withPointer { connect(descriptor, $0, $1) }
-        guard result == 0 || errno == EINPROGRESS else { return false }
-        let isGreeted = Watched<Bool?>(nil)
-        Reactor.shared.watch(descriptor) {
-            // An empty or failed read is the end of a connection that was refused.
-            let bytes = readAvailable(descriptor)
-            if bytes?.isEmpty != true { isGreeted.update { $0 = $0 ?? (bytes != nil) } }
+        guard result != 0 else { return true }
+        guard errno == EINPROGRESS else { return false }
+        let outcome = Watched<Int32?>(nil)
+        Reactor.shared.watch(descriptor, forWriting: true) {
+            var (code, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+            let failure = code
+            outcome.update { $0 = $0 ?? failure }
         }
-        return (try? await isGreeted.first("greeting", within: limit) { $0 }) ?? false
+        return (try? await outcome.first("connection", within: limit) { $0 }) == 0
+    }
+
+    /// Waits until something on another host accepts TCP connections from here.
+    package func waitForTCP(at destination: LabEndpoint, within limit: Duration = .seconds(10)) async throws {
+        let deadline = ContinuousClock.now + limit
+        for await _ in Ticks(every: .milliseconds(10)) {
+            if try await connectsByTCP(to: destination, within: .seconds(1)) { return }
+            if .now > deadline { break }
+        }
+        throw LabError.timedOut(waitingFor: "listener at \(destination)", limit, sofar: "no connection")
     }
 }

@@ -13,7 +13,7 @@ struct FaultTests {
             try await site.cutUDP()
             try nat.inner.send("lost", to: nat.partnerEndpoint)
             try nat.partner.send("lost", to: mapped)
-            let isReached = try await nat.lab.host("inner").reachesByTCP(LabEndpoint(nat.partnerAddress, 8080))
+            let isReached = try await nat.lab.host("inner").connectsByTCP(to: LabEndpoint(nat.partnerAddress, 8080))
             #expect(isReached)
             try await site.restoreUDP()
             try nat.inner.send("fence", to: nat.partnerEndpoint)

@@ -57,9 +57,11 @@ struct MappingTests {
             let destination = LabEndpoint(try lab.host("partner").address, 7001)
             let one = try lab.host("one").udpSocket(port: 5000)
             let other = try lab.host("other").udpSocket(port: 5000)
+            // One after the other: Linux drops one of two new flows that choose the same port at the same instant.
             try one.send("one", to: destination)
+            let first = try await partner.receive("one")
             try other.send("other", to: destination)
-            let (first, second) = (try await partner.receive("one"), try await partner.receive("other"))
+            let second = try await partner.receive("other")
             #expect(first.address == second.address)
             #expect(first.port != second.port)
         }
@@ -70,7 +72,7 @@ struct MappingTests {
             let listener = try nat.lab.host("partner").tcpListener(port: 8080)
             let capture = try nat.lab.host("partner").capture()
             try nat.inner.send("out", to: nat.partnerEndpoint)
-            let isReached = try await nat.lab.host("inner").reachesByTCP(LabEndpoint(nat.partnerAddress, 8080))
+            let isReached = try await nat.lab.host("inner").connectsByTCP(to: LabEndpoint(nat.partnerAddress, 8080))
             #expect(isReached)
             #expect(!capture.packets.contains { $0.isUDP })
             withExtendedLifetime(listener) {}

@@ -25,12 +25,17 @@ struct NATObservation {
             plan.host("inner", behind: profile, timeouts: timeouts)
         } _: { lab in
             let (partner, stranger) = (try lab.host("partner"), try lab.host("stranger"))
-            try await body(
-                NATObservation(
-                    lab: lab, inner: try lab.host("inner").udpSocket(port: 5000),
-                    partner: try partner.udpSocket(port: 7001), partnerOtherPort: try partner.udpSocket(port: 7002),
-                    stranger: try stranger.udpSocket(port: 7001), partnerAddress: partner.address,
-                    strangerAddress: stranger.address))
+            let nat = NATObservation(
+                lab: lab, inner: try lab.host("inner").udpSocket(port: 5000),
+                partner: try partner.udpSocket(port: 7001), partnerOtherPort: try partner.udpSocket(port: 7002),
+                stranger: try stranger.udpSocket(port: 7001), partnerAddress: partner.address,
+                strangerAddress: stranger.address)
+            // A first packet waits for address resolution and could be overtaken by what is sent after it elsewhere.
+            try nat.partner.send("warm", to: nat.strangerEndpoint)
+            try await nat.stranger.receive("warm")
+            try nat.stranger.send("warm", to: nat.partnerEndpoint)
+            try await nat.partner.receive("warm")
+            try await body(nat)
         }
     }
 

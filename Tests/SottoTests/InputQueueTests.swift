@@ -37,16 +37,6 @@ import Testing
         #expect(await waiting == nil)
     }
 
-    @Test func readsLinesOfAPipe() async throws {
-        let pipe = Pipe()
-        let lines = StandardInput.lines(of: pipe.fileHandleForReading.fileDescriptor)
-        try pipe.fileHandleForWriting.write(contentsOf: Data("{\"send\":\"a\"}\r\n\nlast".utf8))
-        try pipe.fileHandleForWriting.close()
-        var received: [String] = []
-        for await line in lines { received.append(line) }
-        #expect(received == ["{\"send\":\"a\"}", "", "last"])
-    }
-
     @Test(arguments: [("a\nb\n", ["a", "b"]), ("\n\n", []), ("  x \r\n", ["  x"]), ("a\u{1B}[2Jb\n", ["a[2Jb"])])
     func splitsPlainInput(input: String, lines: [String]) {
         var whole = PlainInput()

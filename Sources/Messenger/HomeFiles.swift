@@ -1,0 +1,130 @@
+import Foundation
+
+/// The files of a home directory: read whole and bounded, written atomically, and never readable by others.
+struct HomeFiles: Sendable {
+    /// No file of a home is larger; a larger one is refused instead of read.
+    static let maximumSize = 8 << 20
+
+    let directory: String
+
+    func path(_ name: String) -> String { directory + "/" + name }
+
+    /// Makes the directory, and those above it, for its owner alone (mode 0700).
+    func createDirectory() throws(HomeError) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .system(action: "create", file: directory, detail: Self.reason(error))
+        }
+    }
+
+    func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
+
+    /// The whole file, or `nil` when there is none.
+    func read(_ name: String) throws(HomeError) -> [UInt8]? {
+        let file = path(name)
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .system(action: "read", file: file, detail: Self.reason(errno))
+        }
+        defer { _ = Glibc.close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_size <= Self.maximumSize else {
+            throw .damaged(file: file, detail: "too large")
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        var filled = 0
+        while filled < bytes.count {
+            let count = bytes.withUnsafeMutableBytes { buffer in
+                // Safety: the range lies inside the buffer, whose size does not change here.
+                Glibc.read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .system(action: "read", file: file, detail: Self.reason(errno)) }
+            guard count > 0 else { throw .damaged(file: file, detail: "it shrank while being read") }
+            filled += count
+        }
+        return bytes
+    }
+
+    /// Replaces a file as one step: after a crash there is the old content or the new, never a part.
+    func write(_ bytes: [UInt8], to name: String) throws(HomeError) {
+        let file = path(name)
+        let temporary = file + ".new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw .system(action: "write", file: temporary, detail: Self.reason(errno)) }
+        var failure: Int32?
+        var written = 0
+        while written < bytes.count, failure == nil {
+            let count = bytes.withUnsafeBytes { buffer in
+                // Safety: the range lies inside the buffer, which outlives the call.
+                Glibc.write(descriptor, buffer.baseAddress! + written, buffer.count - written)
+            }
+            if count >= 0 { written += count } else if errno != EINTR { failure = errno }
+        }
+        if failure == nil, fsync(descriptor) != 0 { failure = errno }
+        if Glibc.close(descriptor) != 0, failure == nil { failure = errno }
+        if failure == nil, rename(temporary, file) != 0 { failure = errno }
+        if let failure {
+            unlink(temporary)
+            throw .system(action: "write", file: file, detail: Self.reason(failure))
+        }
+        syncDirectory()
+    }
+
+    /// Writes the directory entry itself to disk. A file system that cannot do it is not a reason to fail.
+    private func syncDirectory() {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        _ = Glibc.close(descriptor)
+    }
+
+    private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+    private static func reason(_ error: any Error) -> String {
+        if let posix = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError, posix.domain == NSPOSIXErrorDomain
+        {
+            return reason(Int32(posix.code))
+        }
+        return (error as NSError).localizedDescription
+    }
+}
+
+/// An exclusive lock on a file of the home, released when the value is destroyed or the process dies.
+final class HomeLock: Sendable {
+    private let descriptor: Int32
+
+    /// Takes the lock.
+    ///
+    /// - Parameter wait: whether to wait for another process to let go, or to fail at once.
+    /// - Throws: ``HomeError/inUse(processID:)`` when it is taken and `wait` is false.
+    init(_ files: HomeFiles, name: String, wait: Bool) throws(HomeError) {
+        let file = files.path(name)
+        let descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            throw .system(action: "open", file: file, detail: String(cString: strerror(errno)))
+        }
+        while flock(descriptor, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            let holder = Self.holder(descriptor)
+            _ = Glibc.close(descriptor)
+            throw .inUse(processID: holder)
+        }
+        let line = Array("\(getpid())\n".utf8)
+        ftruncate(descriptor, 0)
+        pwrite(descriptor, line, line.count, 0)
+        self.descriptor = descriptor
+    }
+
+    deinit { _ = Glibc.close(descriptor) }
+
+    private static func holder(_ descriptor: Int32) -> Int32? {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return nil }
+        return Int32(String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").first ?? "")
+    }
+}

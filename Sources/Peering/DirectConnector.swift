@@ -1,0 +1,351 @@
+import ICE
+import Identity
+import NIOCore
+import Noise
+import Paths
+import Wire
+
+/// Looks for a direct path to one peer and keeps the ICE agents that found one.
+///
+/// The session's dialer offers; the other side asks for an offer with `restart`. An agent whose path went dark is kept, because the path
+/// manager goes on probing it and it may come back; a fresh one is tried meanwhile (a network change needs a new agent: libnice does not
+/// gather twice). At most ``maximumAttempts`` agents exist at a time.
+final class DirectConnector {
+    static let maximumAttempts = 2
+    /// An attempt without a selected pair is over after this.
+    static let attemptLifetime = TimeSpan.seconds(10)
+    /// An agent that carries nothing is closed when it has been silent for so long and another one carries the session.
+    static let silentLifetime = TimeSpan.seconds(10)
+    private static let sweepMilliseconds: Int64 = 2_000
+    /// Candidates found within this time travel in one rendezvous payload.
+    private static let coalescingMilliseconds: Int64 = 5
+
+    private let peer: PeerID
+    private let key: PeerKey
+    private let policy: PathPolicy
+    private unowned let node: PeerNode
+    unowned var link: PeerLink!
+    private var attempts: [ICEAttempt] = []
+    private var pairs: [PathID: (attempt: ICEAttempt, pair: SelectedPair)] = [:]
+    private var chosenPath: PathID?
+    private var retry = RetrySchedule()
+    private var retryTimer: Scheduled<Void>?
+    private var sweepTimer: Scheduled<Void>?
+    private var nextPath: UInt32 = 1
+    private var wantsAttempt = false
+    private var restarts = TokenBucket(capacity: 3, perSecond: 0.5)
+
+    init(peer: PeerID, key: PeerKey, policy: PathPolicy, node: PeerNode) {
+        self.peer = peer
+        self.key = key
+        self.policy = policy
+        self.node = node
+    }
+
+    var isBusy: Bool { !attempts.isEmpty }
+
+    /// Whether a direct path carries the session.
+    var isChosen: Bool { chosenPath != nil }
+
+    /// The direct paths that a new session may use.
+    var paths: [(id: PathID, kind: PathKind, isLocal: Bool)] {
+        pairs.map { ($0.key, Self.kind($0.value.pair), Self.isLocal($0.value.pair)) }
+    }
+
+    func endpoints(of path: PathID) -> (local: Endpoint, remote: Endpoint)? {
+        pairs[path].map { ($0.pair.local, $0.pair.remote) }
+    }
+
+    /// Sends one or more packets over a selected pair: through its socket, or through libnice where TURN has to wrap them.
+    func send(_ bytes: UnsafeRawBufferPointer, segmentSize: Int, on path: PathID) {
+        guard let (attempt, pair) = pairs[path] else { return }
+        if let socket = pair.socket {
+            socket.send(bytes, segmentSize: segmentSize)
+            return
+        }
+        attempt.agent.send(bytes, segmentSize: segmentSize)
+    }
+
+    // MARK: When to try
+
+    /// Makes an offer.
+    func begin() {
+        guard policy != .relay, node.isContact(peer) else { return }
+        guard node.isSignalingConnected else {
+            wantsAttempt = true
+            return
+        }
+        wantsAttempt = false
+        retryTimer?.cancel()
+        // An earlier offer that has not led anywhere yet is superseded.
+        for attempt in attempts where attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
+        start(connectionID: Sodium.randomBytes(count: Rendezvous.connectionIDByteCount), isOfferer: true)
+    }
+
+    /// The session is open: from now on its dialer alone makes offers.
+    func sessionOpened(isDialer: Bool) {
+        if isDialer, attempts.isEmpty { begin() }
+    }
+
+    /// The path manager chose this path.
+    func chosen(_ path: PathID) {
+        guard let attempt = pairs[path]?.attempt else {
+            chosenPath = nil
+            return
+        }
+        chosenPath = path
+        retry.reset(.lost)
+        retryTimer?.cancel()
+        for (id, entry) in pairs where entry.attempt === attempt && id != path && id != attempt.path { forget(id) }
+    }
+
+    /// The path manager gave the path up.
+    func lost(_ path: PathID, isDialer: Bool) {
+        if chosenPath == path { chosenPath = nil }
+        retry.reset(.lost)
+        again(isDialer: isDialer)
+    }
+
+    func networkChanged(isDialer: Bool) {
+        retry.reset(.lost)
+        again(isDialer: isDialer)
+    }
+
+    /// The server can be reached again.
+    func signalingReturned() {
+        guard wantsAttempt else { return }
+        wantsAttempt = false
+        if let session = link.active { again(isDialer: session.isDialer) } else { begin() }
+    }
+
+    func stop() {
+        retryTimer?.cancel()
+        sweepTimer?.cancel()
+        sweepTimer = nil
+        wantsAttempt = false
+        chosenPath = nil
+        retry.reset(.neverDirect)
+        for attempt in attempts { close(attempt, sayBye: false) }
+    }
+
+    private func again(isDialer: Bool) {
+        guard policy != .relay else { return }
+        guard restarts.take(now: node.clock.now) else { return scheduleRetry() }
+        wantsAttempt = !node.isSignalingConnected
+        guard !wantsAttempt else { return }
+        if isDialer {
+            begin()
+        } else {
+            node.send(
+                .restart, connectionID: attempts.last?.connectionID ?? [UInt8](repeating: 0, count: 16), to: peer,
+                key: key)
+        }
+    }
+
+    private func scheduleRetry() {
+        guard let session = link.active, chosenPath == nil, policy != .relay else { return }
+        retryTimer?.cancel()
+        retryTimer = node.clock.after(milliseconds: retry.nextDelay()) { [weak self, weak session] in
+            guard let self, let session, session === self.link.active, self.chosenPath == nil else { return }
+            if session.isDialer { self.begin() }
+        }
+    }
+
+    // MARK: Attempts
+
+    private func start(connectionID: [UInt8], isOfferer: Bool) {
+        makeRoom()
+        let bound = NIOLoopBound(self, eventLoop: node.loop)
+        let loop = node.loop
+        let inbox = PacketInbox(loop: loop) { packets in bound.value.received(packets, connectionID: connectionID) }
+        let agent = ICEAgent(
+            loop: node.iceLoop, configuration: node.iceConfiguration(isControlling: isOfferer),
+            events: { event in
+                if case .packet(let packet) = event { return inbox.put(packet) }
+                loop.execute { bound.value.handle(event, connectionID: connectionID) }
+            })
+        let attempt = ICEAttempt(
+            connectionID: connectionID, agent: agent, isOfferer: isOfferer, startedAt: node.clock.now)
+        attempts.append(attempt)
+        agent.gather()
+        armSweep()
+    }
+
+    /// Keeps the number of agents bounded: superseded tries go first, then the older of those that carry nothing.
+    private func makeRoom() {
+        while attempts.count >= Self.maximumAttempts {
+            let victim =
+                attempts.last { $0.path == nil } ?? attempts.first { $0.path != chosenPath } ?? attempts[0]
+            close(victim, sayBye: false)
+        }
+    }
+
+    private func attempt(_ connectionID: [UInt8]) -> ICEAttempt? {
+        attempts.first { $0.connectionID == connectionID }
+    }
+
+    private func close(_ attempt: ICEAttempt, sayBye: Bool) {
+        attempts.removeAll { $0 === attempt }
+        for (id, entry) in pairs where entry.attempt === attempt { forget(id) }
+        attempt.agent.close()
+        if sayBye { node.send(.bye, connectionID: attempt.connectionID, to: peer, key: key) }
+    }
+
+    private func forget(_ path: PathID) {
+        pairs[path] = nil
+        if chosenPath == path { chosenPath = nil }
+        link.active?.removePath(path)
+    }
+
+    private func fail(_ attempt: ICEAttempt) {
+        close(attempt, sayBye: false)
+        if attempt.isOfferer { scheduleRetry() }
+    }
+
+    private func armSweep() {
+        guard sweepTimer == nil else { return }
+        sweepTimer = node.clock.after(milliseconds: Self.sweepMilliseconds) { [weak self] in
+            guard let self else { return }
+            self.sweepTimer = nil
+            self.sweep()
+            if self.isBusy { self.armSweep() }
+        }
+    }
+
+    private func sweep() {
+        let now = node.clock.now
+        for attempt in attempts {
+            if attempt.path == nil {
+                if now - attempt.startedAt > Self.attemptLifetime { fail(attempt) }
+            } else if let chosenPath, pairs[chosenPath]?.attempt !== attempt,
+                now - (attempt.heardAt ?? attempt.startedAt) > Self.silentLifetime
+            {
+                close(attempt, sayBye: false)
+            }
+        }
+    }
+
+    // MARK: What the agent says
+
+    private func handle(_ event: ICEEvent, connectionID: [UInt8]) {
+        guard let attempt = attempt(connectionID) else { return }
+        switch event {
+        case .localCandidate(let candidate):
+            attempt.unsentCandidates.append(candidate)
+            scheduleFlush(attempt)
+        case .gatheringDone:
+            attempt.isGatheringDone = true
+            scheduleFlush(attempt)
+        case .selectedPair(let pair):
+            select(pair, attempt)
+        case .failed:
+            // With a path, its probes decide what it is worth; without one there is nothing to wait for.
+            if attempt.path == nil { fail(attempt) }
+        case .closed, .packet:
+            break
+        }
+    }
+
+    private func select(_ pair: SelectedPair, _ attempt: ICEAttempt) {
+        if let current = attempt.path, let known = pairs[current]?.pair, known.local == pair.local,
+            known.remote == pair.remote
+        {
+            return
+        }
+        let id = PathID(rawValue: nextPath)
+        nextPath += 1
+        let superseded = attempt.path
+        attempt.path = id
+        pairs[id] = (attempt, pair)
+        link.active?.addPath(id, kind: Self.kind(pair), isLocal: Self.isLocal(pair))
+        // The pair that this one replaces stays usable until the new one has proven itself.
+        if let superseded, superseded != chosenPath { forget(superseded) }
+    }
+
+    private static func kind(_ pair: SelectedPair) -> PathKind {
+        pair.isRelayed ? .turn : .direct
+    }
+
+    /// Both ends are on one network: host candidates, and not public ones.
+    private static func isLocal(_ pair: SelectedPair) -> Bool {
+        pair.localType == .host && pair.remoteType == .host && !isPublic(pair.local.address)
+            && !isPublic(pair.remote.address)
+    }
+
+    private static func isPublic(_ address: IPAddress) -> Bool {
+        !(address.isPrivate || address.isLoopback || address.isLinkLocal)
+    }
+
+    private func received(_ packets: [[UInt8]], connectionID: [UInt8]) {
+        guard let attempt = attempt(connectionID), let path = attempt.path else { return }
+        attempt.heardAt = node.clock.now
+        for packet in packets { packet.withUnsafeBytes { link.receive($0, on: path) } }
+    }
+
+    // MARK: Rendezvous
+
+    private func scheduleFlush(_ attempt: ICEAttempt) {
+        guard !attempt.isFlushScheduled else { return }
+        attempt.isFlushScheduled = true
+        _ = node.clock.after(milliseconds: Self.coalescingMilliseconds) { [weak self, weak attempt] in
+            guard let self, let attempt else { return }
+            attempt.isFlushScheduled = false
+            if self.attempts.contains(where: { $0 === attempt }) { self.flush(attempt) }
+        }
+    }
+
+    private func flush(_ attempt: ICEAttempt) {
+        let candidates = Array(attempt.unsentCandidates.prefix(Rendezvous.maximumCandidates))
+        attempt.unsentCandidates = []
+        if !attempt.isIntroduced {
+            attempt.isIntroduced = true
+            let credentials = attempt.agent.localCredentials
+            say(attempt.isOfferer ? .offer(credentials, candidates) : .answer(credentials, candidates), attempt)
+        } else if !candidates.isEmpty {
+            say(.candidates(candidates), attempt)
+        }
+        if attempt.isGatheringDone, !attempt.saidEnd {
+            attempt.saidEnd = true
+            say(.endOfCandidates, attempt)
+        }
+    }
+
+    private func say(_ body: Rendezvous.Body, _ attempt: ICEAttempt) {
+        node.send(body, connectionID: attempt.connectionID, to: peer, key: key)
+    }
+
+    /// Handles what an authenticated contact signalled.
+    func receive(_ rendezvous: Rendezvous) {
+        let id = rendezvous.connectionID
+        switch rendezvous.body {
+        case .offer(let credentials, let candidates):
+            guard attempt(id) == nil else { return }
+            guard policy != .relay else { return node.send(.bye, connectionID: id, to: peer, key: key) }
+            // What the peer offered before is superseded unless it led somewhere.
+            for attempt in attempts where !attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
+            start(connectionID: id, isOfferer: false)
+            if let attempt = attempt(id) { introduce(attempt, credentials, candidates) }
+        case .answer(let credentials, let candidates):
+            if let attempt = attempt(id), attempt.isOfferer, !attempt.knowsPeer {
+                introduce(attempt, credentials, candidates)
+            }
+        case .candidates(let candidates):
+            attempt(id)?.agent.addRemoteCandidates(candidates)
+        case .endOfCandidates:
+            attempt(id)?.agent.endRemoteCandidates()
+        case .restart:
+            guard policy != .relay, link.active?.isDialer == true, restarts.take(now: node.clock.now) else { return }
+            begin()
+        case .bye:
+            guard let attempt = attempt(id), attempt.path == nil else { return }
+            if attempt.isOfferer, !attempt.knowsPeer { retry.reset(.refused) }
+            fail(attempt)
+        }
+    }
+
+    private func introduce(_ attempt: ICEAttempt, _ credentials: ICECredentials, _ candidates: [Candidate]) {
+        attempt.knowsPeer = true
+        attempt.agent.setRemoteCredentials(credentials)
+        attempt.agent.addRemoteCandidates(candidates)
+    }
+}

@@ -1,0 +1,270 @@
+package import ICE
+package import Identity
+package import Logging
+package import NIOCore
+import NIOPosix
+import Paths
+import SecureTransport
+package import SignalingClient
+package import Wire
+
+/// What a ``PeerNode`` asks its owner about peers; answered on the node's event loop, at once.
+package struct Gatekeeper {
+    /// What we say to this peer in a handshake.
+    package var greeting: (PeerID) -> [UInt8]
+    /// Whether a peer whose key is proven, and who greets with these bytes, may open a session.
+    package var authorize: (PeerID, [UInt8]) -> Bool
+    /// Whether the peer is an accepted contact: only they get candidates, or learn that we were restarted.
+    package var isContact: (PeerID) -> Bool
+
+    package init(
+        greeting: @escaping (PeerID) -> [UInt8], authorize: @escaping (PeerID, [UInt8]) -> Bool,
+        isContact: @escaping (PeerID) -> Bool
+    ) {
+        self.greeting = greeting
+        self.authorize = authorize
+        self.isContact = isContact
+    }
+}
+
+/// One identity, connected to its signaling server, with a link to each peer it talks to.
+///
+/// Not Sendable: it lives on one event loop, which runs everything here; its owner is isolated to that loop too.
+package final class PeerNode {
+    private static let rendezvousContext = "sotto-rendezvous-v1"
+    /// A peer the server cannot reach is tried again over the relay after this.
+    private static let relayRetryMilliseconds: Int64 = 1_000
+    /// A session that only has the relay, to a peer that has been away for so long, is over.
+    private static let absenceLimit = TimeSpan.seconds(15)
+    /// Offers from peers who have not been admitted yet wait for it so long, so many.
+    private static let heldOfferLifetime = TimeSpan.seconds(5)
+    private static let maximumHeldPayloads = 32
+
+    package let identity: Identity
+    let loop: any EventLoop
+    let clock: NodeClock
+    let logger: Logger
+    let iceLoop: ICELoop
+    private let gatekeeper: Gatekeeper
+    private let handler: (PeerEvent) -> Void
+    private let defaultPolicy: PathPolicy
+    private let localAddresses: [IPAddress]?
+    private let wallClock: () -> UInt64
+    private var links: [PeerID: PeerLink] = [:]
+    private var policies: [PeerID: PathPolicy] = [:]
+    private var signaling: SignalingClient!
+    private var iceServers = ICEServers()
+    /// By contact: who floods one closes it to nobody else.
+    private var replayWindows: [PeerID: ReplayWindow] = [:]
+    private var handshakes = TokenBucket(capacity: 40, perSecond: 20)
+    private var envelopes = TokenBucket(capacity: 400, perSecond: 100)
+    private var held: [HeldPayload] = []
+    private(set) var isSignalingConnected = false
+
+    private struct HeldPayload {
+        let from: PeerID
+        let payload: [UInt8]
+        let at: MonotonicTime
+    }
+
+    /// - Parameters:
+    ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
+    ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
+    ///   - handler: called on the loop for everything that happens.
+    package init(
+        identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
+        eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger, wallClock: @escaping () -> UInt64,
+        gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
+    ) {
+        self.identity = identity
+        self.loop = eventLoop
+        self.clock = NodeClock(loop: eventLoop.assumeIsolated())
+        self.logger = logger
+        self.iceLoop = iceLoop
+        self.gatekeeper = gatekeeper
+        self.handler = handler
+        self.defaultPolicy = policy
+        self.localAddresses = localAddresses
+        self.wallClock = wallClock
+        let bound = NIOLoopBoundBox<PeerNode?>(nil, eventLoop: eventLoop)
+        self.signaling = SignalingClient(
+            url: server, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust,
+            logger: logger,
+            events: { event in bound.value?.handle(event) })
+        bound.value = self
+    }
+
+    /// Connects to the server, and again whenever the connection is lost.
+    package func start() { signaling.start() }
+
+    /// Ends every session with a word to the peer, and leaves the server.
+    package func stop() {
+        for link in links.values { link.close(code: CloseCode.done, reason: "") }
+        links = [:]
+        signaling.stop()
+    }
+
+    /// Opens a session with a peer unless there is one. What comes of it arrives as an event.
+    package func connect(to peer: PeerID, policy: PathPolicy? = nil) {
+        if let policy { policies[peer] = policy }
+        guard let link = link(peer) else { return }
+        link.dial()
+    }
+
+    /// The open session with a peer.
+    package func session(with peer: PeerID) -> PeerSession? { links[peer]?.active }
+
+    /// The addresses of this device changed, or it woke up.
+    package func networkChanged() {
+        signaling.reconnectNow()
+        for link in links.values { link.networkChanged() }
+    }
+
+    /// Where STUN is answered, as the server told at login. For `netcheck`.
+    package var stunServers: [Endpoint] { iceServers.stun }
+}
+
+// MARK: - For links
+
+extension PeerNode {
+    func link(_ peer: PeerID) -> PeerLink? {
+        if let link = links[peer] { return link }
+        guard let key = try? PeerKey(peer.bytes) else { return nil }
+        let link = PeerLink(peer: peer, key: key, policy: policies[peer] ?? defaultPolicy, node: self)
+        links[peer] = link
+        return link
+    }
+
+    func emit(_ event: PeerEvent) { handler(event) }
+
+    func dialFailed(_ peer: PeerID, _ failure: DialFailure) { handler(.dialFailed(peer, failure)) }
+
+    /// Drops a link that has nothing left to do, at the end of this turn.
+    func linkChanged(_ link: PeerLink) {
+        clock.soon { [weak self, weak link] in
+            guard let self, let link, link.isIdle, self.links[link.peer] === link else { return }
+            self.links[link.peer] = nil
+        }
+    }
+
+    func greeting(for peer: PeerID) -> [UInt8] { gatekeeper.greeting(peer) }
+    func isContact(_ peer: PeerID) -> Bool { gatekeeper.isContact(peer) }
+
+    func authorize(_ peer: PeerID, _ greeting: [UInt8]) -> Bool { gatekeeper.authorize(peer, greeting) }
+
+    /// Bounds the public-key work that strangers can cause.
+    func admitsHandshake(from peer: PeerID) -> Bool { handshakes.take(now: clock.now) }
+
+    func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
+        ICEConfiguration(
+            role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun,
+            turnServers: iceServers.turn,
+            localAddresses: localAddresses)
+    }
+
+    func sendRelay(to key: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) {
+        guard isSignalingConnected else { return }
+        _ = signaling.sendRelay(to: key, segmentSize: segmentSize, packets: packets)
+    }
+
+    /// Seals a rendezvous payload to the peer and hands it to the server.
+    func send(_ body: Rendezvous.Body, connectionID: [UInt8], to peer: PeerID, key: PeerKey) {
+        guard isSignalingConnected,
+            let rendezvous = try? Rendezvous(connectionID: connectionID, time: wallClock(), body: body),
+            let sealed = try? SealedEnvelope.seal(
+                rendezvous.encode(), from: identity, to: peer, context: Self.rendezvousContext)
+        else { return }
+        _ = signaling.send(.signal(peer: key, payload: sealed))
+    }
+}
+
+// MARK: - What the server sends
+
+extension PeerNode {
+    private func handle(_ event: SignalingEvent) {
+        switch event {
+        case .connecting:
+            handler(.signaling(.connecting))
+        case .connected(let welcome, _, let server):
+            isSignalingConnected = true
+            iceServers = ICEServers(welcome.iceServers, dialed: server?.address)
+            handler(.signaling(.connected))
+            for link in links.values { link.relayChanged(isAvailable: true) }
+        case .disconnected(let reason, let retryIn):
+            isSignalingConnected = false
+            for link in links.values { link.relayChanged(isAvailable: false) }
+            handler(.signaling(.disconnected(reason, retryIn: retryIn)))
+        case .signal(let from, let payload):
+            if let peer = try? PeerID(bytes: from.bytes) { receiveSignal(payload, from: peer) }
+        case .relay(let from, let segmentSize, let packets):
+            if let peer = try? PeerID(bytes: from.bytes) { receiveRelay(packets, segmentSize: segmentSize, from: peer) }
+        case .unreachable(let key, let reason):
+            if let peer = try? PeerID(bytes: key.bytes) { unreachable(peer, reason) }
+        }
+    }
+
+    private func receiveRelay(_ packets: ByteBuffer, segmentSize: Int, from peer: PeerID) {
+        // A stranger gets no state here before its handshake has been authorized.
+        guard let link = links[peer] ?? link(peer) else { return }
+        packets.withUnsafeReadableBytes { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let end = min(offset + max(segmentSize, 1), bytes.count)
+                link.receiveFromRelay(UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
+                offset = end
+            }
+        }
+        if link.isIdle { links[peer] = nil }
+    }
+
+    private func receiveSignal(_ payload: [UInt8], from peer: PeerID) {
+        guard isContact(peer) else { return hold(payload, from: peer) }
+        guard envelopes.take(now: clock.now),
+            let opened = try? SealedEnvelope.open(payload, recipient: identity, context: Self.rendezvousContext),
+            opened.sender == peer.noisePublicKey,
+            let rendezvous = try? Rendezvous.decode(opened.payload),
+            // The sealed payload begins with an ephemeral key that nobody can alter and no honest sender repeats.
+            replayWindows[peer, default: ReplayWindow()].admit(
+                digest: Array(payload.prefix(32)), time: rendezvous.time, now: wallClock()) == .accepted
+        else {
+            logger.debug("rendezvous payload refused")
+            return
+        }
+        guard let link = link(peer) else { return }
+        link.receive(rendezvous)
+        linkChanged(link)
+    }
+
+    /// An offer can overtake the handshake that makes its sender a contact: it waits a moment, unopened.
+    private func hold(_ payload: [UInt8], from peer: PeerID) {
+        let now = clock.now
+        held.removeAll { now - $0.at > Self.heldOfferLifetime }
+        guard held.count < Self.maximumHeldPayloads else { return }
+        held.append(HeldPayload(from: peer, payload: payload, at: now))
+    }
+
+    /// Opens what a peer sent before its session made it a contact.
+    func releaseHeld(_ peer: PeerID) {
+        let payloads = held.filter { $0.from == peer }
+        guard !payloads.isEmpty else { return }
+        held.removeAll { $0.from == peer }
+        clock.soon { [weak self] in
+            for held in payloads { self?.receiveSignal(held.payload, from: peer) }
+        }
+    }
+
+    private func unreachable(_ peer: PeerID, _ reason: UnreachableReason) {
+        guard let link = links[peer] else { return }
+        let failure: DialFailure =
+            switch reason {
+            case .notConnected: .notConnected
+            case .refused: .refused
+            default: .overloaded
+            }
+        link.unreachable(failure)
+        _ = clock.after(milliseconds: Self.relayRetryMilliseconds) { [weak self, weak link] in
+            guard let self, let link else { return }
+            link.retryRelay(isAvailable: self.isSignalingConnected, absenceLimit: Self.absenceLimit)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Messenger
+import Synchronization
+
+/// Turns what the messenger reports into what a person in a chat sees.
+final class ChatView: Sendable {
+    let screen: ChatScreen
+    private let contact: Contact
+    private let state: Mutex<State>
+
+    private struct State {
+        var status: ChatStatus
+        var isOnline = false
+        var lastNotice = ""
+        /// Messages typed while the contact was away, so that only their arrival needs telling.
+        var waiting: Set<MessageID> = []
+    }
+
+    init(_ contact: Contact) {
+        self.contact = contact
+        let status = ChatStatus(verified: contact.verified)
+        state = Mutex(State(status: status))
+        screen = ChatScreen(contact: contact.name, terminal: RawTerminal(), status: status)
+        screen.showNotice(
+            contact.verified
+                ? "End-to-end encrypted; you verified \(contact.name)."
+                : "End-to-end encrypted. Not verified yet: 'sotto verify \(contact.name)' compares safety numbers.")
+    }
+
+    /// Shows what the user wrote.
+    func typed(_ text: String, _ id: MessageID) {
+        screen.showOwn(text)
+        let isOnline = state.withLock { state in
+            if !state.isOnline { state.waiting.insert(id) }
+            return state.isOnline
+        }
+        if !isOnline {
+            notice("\(contact.name) is not connected: the message waits here, as long as this chat is open")
+        }
+    }
+
+    /// Shows an event. Returns the failure that ends the chat, if it is one.
+    func show(_ event: MessengerEvent) -> Failure? {
+        switch event {
+        case .message(let message) where message.contact.peer == contact.peer:
+            screen.show(incoming: message.text, from: message.contact.name, at: Date())
+        case .message(let message):
+            screen.showNotice("\(message.contact.name) writes: \(message.text)")
+        case .online(let other) where other.peer == contact.peer:
+            update { $0.isOnline = true }
+            notice("\(contact.name) is here")
+        case .offline(let other, let reason) where other.peer == contact.peer:
+            update { state in
+                state.isOnline = false
+                state.status.connected = false
+                state.status.path = nil
+            }
+            notice("\(contact.name): \(reason); trying to reach them")
+        case .path(let other, let report) where other.peer == contact.peer:
+            update { state in
+                state.status.connected = true
+                state.status.path = ChatStatus.Path(rawValue: report.kind.rawValue)
+                state.status.rttMilliseconds = report.roundTripMilliseconds
+                state.status.verified = other.verified
+            }
+        case .contact(let other):
+            screen.showNotice("\(other.name) came with your invite and is a contact now (not verified)")
+        case .state(let id, _, .delivered, _):
+            if state.withLock({ $0.waiting.remove(id) != nil }) { screen.showNotice("a waiting message was delivered") }
+        case .state(_, _, .failed, let reason):
+            screen.showNotice("not delivered: \(reason ?? "unknown reason")")
+        case .server(.disconnected(let reason, let retryIn)):
+            guard retryIn != nil else { return Failure("server", reason) }
+            notice("no connection to the server (\(reason)); trying again")
+        case .online, .offline, .path, .state, .pong, .ready, .server:
+            break
+        }
+        return nil
+    }
+
+    private func update(_ change: (inout State) -> Void) {
+        screen.setStatus(
+            state.withLock { state in
+                change(&state)
+                return state.status
+            })
+    }
+
+    /// A notice, unless it says what the one before said: attempts repeat, their news does not.
+    private func notice(_ text: String) {
+        let isNew = state.withLock { state in
+            defer { state.lastNotice = text }
+            return state.lastNotice != text
+        }
+        if isNew { screen.showNotice(text) }
+    }
+}

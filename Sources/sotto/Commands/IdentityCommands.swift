@@ -1,0 +1,150 @@
+import ArgumentParser
+import Foundation
+import Identity
+import Messenger
+import Wire
+
+struct ID: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "id", abstract: "Show your peer id.")
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        try await common.run { output in
+            let peer = try Home.peerID(at: common.homeDirectory).description
+            output.ready(peer)
+            output.say(peer)
+        }
+    }
+}
+
+struct InviteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "invite", abstract: "Make an invite: whoever has it may reach you.",
+        discussion: "Give it to one person over a channel that you trust. It admits its bearer for 30 days.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(inversion: .prefixedNo, help: "Also draw it as a QR code (default: when standard output is a terminal).")
+    var qr: Bool?
+
+    func run() async throws {
+        try await common.run { output in
+            let invite = try common.unlock().makeInvite(now: Int64(Date().timeIntervalSince1970))
+            output.event(JSONLine(event: "invite").adding("uri", .text(invite.uri)))
+            output.say(invite.uri)
+            if !output.isJSON, qr ?? (isatty(STDOUT_FILENO) == 1) {
+                let code = try QRCode(invite.uri).lines(.colored).joined(separator: "\n")
+                output.say(code)
+            }
+        }
+    }
+}
+
+struct Add: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Add a contact from an invite.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The invite: sotto:…@host?…")
+    var invite: String
+
+    @Option(name: .customLong("as"), help: "The name under which you want to know the contact.")
+    var name: String?
+
+    func run() async throws {
+        try await common.run { output in
+            let invite = try parsed()
+            let home = try common.unlock()
+            guard invite.peerID != home.identity.peerID else { throw ContactError.yourself }
+            guard let name = name ?? invite.name else { throw ContactError.nameNeeded }
+            let contact = Contact(peer: invite.peerID, name: name, server: invite.server.authority, token: invite.token)
+            let own = try home.update { book -> String in
+                try book.add(contact)
+                return book.server
+            }
+            output.contact(contact)
+            output.say(
+                "\(contact.name) is a contact now. Talk with 'sotto chat \(contact.name)', compare safety numbers with 'sotto verify \(contact.name)'."
+            )
+            if try ServerURL(own).authority != invite.server.authority {
+                output.notice(
+                    "Note: the invite names the server \(invite.server), yours is \(own). You reach each other only if that is the same server."
+                )
+            }
+        }
+    }
+
+    private func parsed() throws -> Invite {
+        do {
+            return try Invite(invite)
+        } catch {
+            throw Failure("invite", "this is not a valid invite (\(error)): copy it again, every character counts")
+        }
+    }
+}
+
+struct Contacts: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List your contacts.")
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        try await common.run { output in
+            let contacts = try common.unlock().book().contacts
+            for contact in contacts {
+                output.contact(contact)
+                output.say("\(contact.verified ? "verified  " : "unverified")  \(contact.name)  \(contact.peer)")
+            }
+            if contacts.isEmpty { output.notice("No contacts yet: 'sotto invite' and 'sotto add' make some.") }
+        }
+    }
+}
+
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compare safety numbers with a contact.",
+        discussion: """
+            Both of you see the same number. Compare it in person or by a call; if it is the same, nobody is in between:
+            mark the contact with 'sotto verify NAME --confirm'.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The contact.")
+    var name: String
+
+    @Flag(help: "You compared the number and it was the same.")
+    var confirm = false
+
+    @Flag(help: "Take the mark back.")
+    var revoke = false
+
+    func validate() throws {
+        if confirm && revoke { throw ValidationError("--confirm and --revoke exclude each other") }
+    }
+
+    func run() async throws {
+        try await common.run { output in
+            let home = try common.unlock()
+            if confirm || revoke { try home.update { try $0.setVerified(confirm, name: name) } }
+            let contact = try home.book().contact(named: name)
+            let digits = SafetyNumber.digits(home.identity.peerID, contact.peer)
+            output.contact(contact, safetyNumber: digits)
+            output.say(
+                "Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.grouped(digits))"
+            )
+            if !contact.verified, !revoke {
+                output.say("\nThe same on both sides? Then: sotto verify \(contact.name) --confirm")
+            }
+        }
+    }
+
+    /// Three lines of four groups.
+    private static func grouped(_ digits: String) -> String {
+        let groups = digits.split(separator: " ")
+        return stride(from: 0, to: groups.count, by: 4).map { start in
+            "    " + groups[start..<min(start + 4, groups.count)].joined(separator: " ")
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import Messenger
+import Wire
+
+struct Listen: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stay reachable for all contacts and show what they write.",
+        discussion:
+            "With --json, lines {\"to\":\"name\",\"send\":\"text\"} on standard input are sent, and {\"quit\":true} ends. Ctrl-C ends."
+    )
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var network: NetworkOptions
+
+    func run() async throws {
+        try await common.run { output in
+            try await Online.run(common, network) { messenger in
+                let script = output.isJSON ? Task { await ScriptReader.run(messenger, only: nil, output) } : nil
+                defer { script?.cancel() }
+                for await event in messenger.events {
+                    output.common(event)
+                    try tell(event, output)
+                }
+            }
+        }
+    }
+
+    private func tell(_ event: MessengerEvent, _ output: Output) throws {
+        switch event {
+        case .ready(let peer):
+            output.say("Reachable as \(peer)")
+        case .contact(let contact):
+            output.say("\(contact.name) came with your invite and is a contact now (not verified).")
+        case .online(let contact):
+            output.say("\(contact.name) is here.")
+        case .offline(let contact, let reason):
+            output.say("\(contact.name): \(reason).")
+        case .path(let contact, let report):
+            output.say("\(contact.name): \(report.summary)")
+        case .message(let message):
+            output.say("\(message.contact.name): \(DisplayText.harmless(message.text, keepingNewlines: true))")
+        case .server(.disconnected(let reason, let retryIn)):
+            guard let retryIn else { throw Failure("server", reason) }
+            output.notice("No connection to the server (\(reason)); trying again in \(Int(retryIn.rounded(.up))) s.")
+        case .server, .state, .pong:
+            break
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import Messenger
+
+struct Ping: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show path and round-trip time to a contact who is online.",
+        discussion: "Exit status 1 when no answer came at all.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var network: NetworkOptions
+
+    @Argument(help: "The contact.")
+    var name: String
+
+    @Option(name: .short, help: "How many pings; 0 goes on until Ctrl-C.")
+    var count = 0
+
+    @Option(name: .shortAndLong, help: "Seconds between pings.")
+    var interval: Double = 1
+
+    @Option(help: "Give up when no answer has come for so many seconds.")
+    var timeout: Double = 10
+
+    func validate() throws {
+        guard count >= 0 else { throw ValidationError("-c takes a number from 0") }
+        guard interval >= 0.01, interval <= 3600 else { throw ValidationError("--interval takes 0.01 to 3600 seconds") }
+        guard timeout > 0, timeout <= 3600 else { throw ValidationError("--timeout takes 0 to 3600 seconds") }
+    }
+
+    func run() async throws {
+        try await common.run { output in
+            try await Online.run(common, network) { messenger in
+                try await ping(messenger, output)
+            }
+        }
+    }
+
+    private func ping(_ messenger: Messenger, _ output: Output) async throws {
+        let contact = try await messenger.contact(named: name)
+        await messenger.keepConnected(to: contact, onScreen: true)
+        let silence = Silence(limit: timeout)
+        let watchdog = Task {
+            try await silence.wait()
+            await messenger.stop()
+        }
+        var pinging: Task<Void, any Error>?
+        defer {
+            watchdog.cancel()
+            pinging?.cancel()
+        }
+        var answers: [Double] = []
+        for await event in messenger.events {
+            output.common(event)
+            switch event {
+            case .online:
+                pinging = pinging ?? pingRegularly(messenger, contact)
+            case .path(_, let report):
+                output.say("\(contact.name): \(report.summary)")
+            case .pong(_, let report, let roundTrip):
+                await silence.broken()
+                answers.append(roundTrip)
+                output.say(
+                    "answer from \(contact.name): \(milliseconds(roundTrip)) over \(report?.kind.rawValue ?? "relay")")
+            case .offline(_, let reason):
+                output.notice("\(contact.name): \(reason)")
+                if answers.isEmpty { throw Failure("unreachable", "\(contact.name): \(reason)") }
+            case .server(.disconnected(let reason, let retryIn)) where retryIn == nil || answers.isEmpty:
+                throw Failure("server", reason)
+            default:
+                break
+            }
+            if count > 0, answers.count >= count { break }
+        }
+        try summarize(answers, contact, output)
+    }
+
+    private func pingRegularly(_ messenger: Messenger, _ contact: Contact) -> Task<Void, any Error> {
+        let (count, interval) = (count, interval)
+        return Task {
+            var sent = 0
+            while count == 0 || sent < count {
+                await messenger.ping(contact)
+                sent += 1
+                try await Task.sleep(for: .seconds(interval))
+            }
+        }
+    }
+
+    private func summarize(_ answers: [Double], _ contact: Contact, _ output: Output) throws {
+        guard !answers.isEmpty else {
+            throw Failure("unreachable", "\(contact.name) did not answer within \(Int(timeout)) seconds")
+        }
+        let sorted = answers.sorted()
+        output.say(
+            "\(answers.count) answers, round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))"
+        )
+        if count > 0, answers.count < count { throw Failure("silent", "\(contact.name) stopped answering") }
+    }
+
+    private func milliseconds(_ value: Double) -> String { String(format: "%.2f ms", value) }
+}
+
+/// Measures how long nothing has come.
+private actor Silence {
+    private let limit: Duration
+    private var deadline: ContinuousClock.Instant
+
+    init(limit: Double) {
+        self.limit = .seconds(limit)
+        self.deadline = .now + self.limit
+    }
+
+    func broken() { deadline = .now + limit }
+
+    /// Returns once nothing has come for the limit.
+    func wait() async throws {
+        while .now < deadline { try await Task.sleep(until: deadline, clock: .continuous) }
+    }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Messenger
+import Noise
+
+/// The options that every command has.
+struct CommonOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where identity and contacts are kept.", discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto.",
+            valueName: "dir"))
+    var home: String?
+
+    @Flag(help: "Write one JSON object a line to standard output.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Read the passphrase from the first line of a file.", valueName: "file"))
+    var passphraseFile: String?
+
+    @Option(help: ArgumentHelp("Read the passphrase from an inherited file descriptor.", valueName: "number"))
+    var passphraseFd: Int32?
+
+    @Option(
+        help: ArgumentHelp(
+            "Log to standard error from this level on: debug, info, warning or error.", valueName: "level"))
+    var logLevel: LogLevel = .error
+
+    /// The home directory's path.
+    var homeDirectory: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let home { return (home as NSString).expandingTildeInPath }
+        if let home = environment["SOTTO_HOME"], !home.isEmpty { return home }
+        if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/sotto" }
+        return NSHomeDirectory() + "/.local/share/sotto"
+    }
+
+    var output: Output { Output(isJSON: json) }
+
+    var logger: Logger {
+        var logger = Logger(label: "sotto", factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = logLevel.level
+        return logger
+    }
+
+    /// Reads the passphrase from where the user said, or asks for it.
+    func passphrase(isNew: Bool) throws -> SecretBytes {
+        let source: PassphraseSource =
+            if let passphraseFd {
+                .descriptor(passphraseFd)
+            } else if let passphraseFile {
+                .file(passphraseFile)
+            } else {
+                .prompt(isNew ? "New passphrase" : "Passphrase", confirmed: isNew)
+            }
+        let read = try PassphrasePrompt.read(source, warn: { [output] in output.notice("sotto: \($0)") })
+        return SecretBytes(count: read.count) { copy in read.withUnsafeBytes { copy.copyMemory(from: $0) } }
+    }
+
+    /// Unlocks the home.
+    func unlock() throws -> Home {
+        try Home.open(at: homeDirectory) { try passphrase(isNew: false) }
+    }
+}
+
+/// A log level on the command line.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case debug, info, warning, error
+
+    var level: Logger.Level {
+        switch self {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+/// The options of commands that go online.
+struct NetworkOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "How packets may travel: auto (relay at once, then direct), direct (nothing you write goes over the relay) or relay (your addresses stay hidden from the contact).",
+            valueName: "auto|direct|relay"))
+    var path: TravelPolicy = .auto
+
+    @Option(help: ArgumentHelp("Also trust the certificates in this PEM file for the server.", valueName: "file"))
+    var caFile: String?
+
+    func messengerOptions(failsWhenAbsent: Bool) -> MessengerOptions {
+        MessengerOptions(
+            policy: path, certificateFile: caFile, failsWhenAbsent: failsWhenAbsent)
+    }
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+import Messenger
+
+/// `--path`, as typed.
+extension TravelPolicy: ExpressibleByArgument {}

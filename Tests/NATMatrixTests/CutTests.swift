@@ -1,0 +1,64 @@
+import NATLab
+import Testing
+
+/// UDP that stops working in the middle of a conversation.
+@Suite(.enabled(if: Programs.areReady, "\(Programs.obstacle)"))
+struct CutTests {
+    private static let cuts = 5
+
+    /// The bounds are generous, since machines are slow at times; the figures are reported as they are.
+    @Test(arguments: [NATProfile.open, .portRestricted, .doubleNAT])
+    func fallsBackToTheRelayAndReturns(profile: NATProfile) async throws {
+        try await Meeting.with(alice: .behind(profile), bob: .behind(.portRestricted)) { meeting in
+            let site = meeting.alice.host.site
+            var (gaps, fallbacks, returns) = (Figures(), Figures(), Figures())
+            try await meeting.begin()
+            try await meeting.talking(every: .milliseconds(10)) {
+                for _ in 0..<Self.cuts {
+                    try await meeting.waitForPath("direct", within: .seconds(60))
+                    try await meeting.waitForMessages(50)
+                    let cut = ContinuousClock.now
+                    try await site.cutUDP()
+                    try await meeting.waitForPath("relay", after: cut)
+                    fallbacks.values.append((ContinuousClock.now - cut).milliseconds)
+                    try await meeting.waitForMessages(100)
+                    gaps.values.append(meeting.longestGap(since: cut))
+                    try await site.restoreUDP()
+                    let restored = ContinuousClock.now
+                    try await meeting.waitForPath("direct", after: restored, within: .seconds(60))
+                    returns.values.append((ContinuousClock.now - restored).milliseconds)
+                }
+            }
+            try await meeting.waitForAll()
+            meeting.expectPerfectDelivery()
+            #expect((gaps.values.max() ?? 0) < 5_000)
+            MatrixReport.shared.note(
+                "UDP cut and restored, \(profile) with port-restricted",
+                "gap \(gaps.summary); on the relay after \(fallbacks.summary); direct again after \(returns.summary): \(returns.list)"
+            )
+        }
+    }
+
+    /// Only one direction fails: the direct path is of no use then, and both have to see it.
+    @Test func fallsBackWhenOneDirectionFails() async throws {
+        try await Meeting.with(alice: .behind(.open), bob: .behind(.open)) { meeting in
+            try await meeting.begin()
+            try await meeting.talking {
+                try await meeting.waitForPath("direct")
+                let cut = ContinuousClock.now
+                try await meeting.lab.block(from: meeting.alice.host, to: meeting.bob.host, udpOnly: true)
+                try await meeting.alice.waitForPath("relay", after: cut)
+                try await meeting.waitForMessages(40)
+                let gap = meeting.longestGap(since: cut)
+                #expect(gap < 5_000)
+                try await meeting.lab.unblock(from: meeting.alice.host, to: meeting.bob.host)
+                let restored = ContinuousClock.now
+                try await meeting.waitForPath("direct", after: restored, within: .seconds(60))
+                let back = (ContinuousClock.now - restored).milliseconds
+                MatrixReport.shared.note("one direction cut", "gap \(Int(gap)) ms, direct again after \(Int(back)) ms")
+            }
+            try await meeting.waitForAll()
+            meeting.expectPerfectDelivery()
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import Noise
+import Paths
+import Testing
+
+@testable import SecureTransport
+
+/// What strangers, and the network, can put in front of a session.
+@Suite struct HostileInputTests {
+    /// The first packet of a call and the keys that it is for.
+    private func firstPacket() throws -> (packet: [UInt8], network: VirtualNetwork) {
+        let network = try VirtualNetwork()
+        var first: [UInt8] = []
+        network.client.session.transmit(now: network.now) { bytes, _, _ in first = Array(bytes) }
+        return (first, network)
+    }
+
+    private func accept(_ packet: [UInt8], _ network: VirtualNetwork) throws -> SecureSession {
+        try packet.withUnsafeBytes {
+            try SecureSession.accept(
+                $0, keys: network.serverKeys.copy(), on: .relay, authorize: { _, _ in [] }, now: network.now)
+        }
+    }
+
+    @Test func aFirstPacketTamperedWithAtAnyByteIsNotForUs() throws {
+        let (packet, network) = try firstPacket()
+        for index in packet.indices {
+            var tampered = packet
+            tampered[index] ^= 1 << UInt8(index % 8)
+            #expect(throws: TransportError.notForUs, "byte \(index)") { try accept(tampered, network) }
+        }
+        _ = try accept(packet, network)
+    }
+
+    @Test func aFirstPacketCutAnywhereIsNotForUs() throws {
+        let (packet, network) = try firstPacket()
+        for length in packet.indices {
+            #expect(throws: TransportError.notForUs, "\(length) bytes") {
+                try accept(Array(packet[..<length]), network)
+            }
+        }
+    }
+
+    @Test func packetsOfAHandshakeTamperedWithAtAnyByteAreIgnored() throws {
+        let network = try VirtualNetwork()
+        network.tap = { [unowned network] side, path, bytes in
+            guard side == .server || network.server != nil, bytes.count > 1 else { return }
+            for index in stride(from: 0, to: bytes.count, by: bytes.count > 200 ? 7 : 1) {
+                var tampered = bytes
+                tampered[index] ^= 0x20
+                network.deliver(tampered, to: side.other, on: path)
+            }
+        }
+        #expect(network.connect())
+        let stream = try network.client.session.openStream(bidirectional: true)
+        network.client.send(pattern(3000), on: stream, finish: true)
+        network.run { network.server?.finished.contains(stream) == true }
+        #expect(network.server?.received[stream] == pattern(3000))
+        #expect(network.client.closeReason == nil)
+        #expect(network.server?.closeReason == nil)
+    }
+
+    @Test func packetsCutAnywhereAreIgnored() throws {
+        let network = try VirtualNetwork()
+        network.tap = { [unowned network] side, path, bytes in
+            guard side == .server || network.server != nil else { return }
+            for length in stride(from: 0, to: bytes.count, by: bytes.count > 200 ? 13 : 1) {
+                network.deliver(Array(bytes[..<length]), to: side.other, on: path)
+            }
+        }
+        #expect(network.connect())
+        let stream = try network.client.session.openStream(bidirectional: true)
+        network.client.send(pattern(3000), on: stream, finish: true)
+        network.run { network.server?.finished.contains(stream) == true }
+        #expect(network.server?.received[stream] == pattern(3000))
+    }
+
+    @Test(arguments: 1...4) func rubbishIsIgnoredInEveryState(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let network = try VirtualNetwork(seed: seed)
+        func rubbish(for session: SecureSession?) -> [UInt8] {
+            let count = Int.random(in: 0...1500, using: &generator)
+            var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let firsts: [UInt8] = [0x40, 0x43, 0x80, 0xC0, 0xC3, 0xD0, 0xE0, 0xF0, 0x00]
+            if count > 30 {
+                bytes[0] = firsts.randomElement(using: &generator) ?? 0x40
+                if bytes[0] >= 0xC0 {
+                    bytes.replaceSubrange(1..<6, with: [0, 0, 0, UInt8.random(in: 0...1, using: &generator), 16])
+                    if let session { bytes.replaceSubrange(6..<14, with: session.tag.bytes) }
+                } else if let session {
+                    bytes.replaceSubrange(1..<9, with: session.tag.bytes)
+                }
+            }
+            return bytes
+        }
+        func throwRubbish() {
+            for _ in 0..<300 {
+                network.deliver(rubbish(for: network.client.session), to: .client, on: .relay)
+                network.deliver(rubbish(for: network.server?.session), to: .server, on: .relay)
+            }
+        }
+        throwRubbish()
+        #expect(network.connect())
+        throwRubbish()
+        let stream = try network.client.session.openStream(bidirectional: true)
+        network.client.send(pattern(20_000), on: stream, finish: true)
+        network.run { network.server?.finished.contains(stream) == true }
+        #expect(network.server?.received[stream] == pattern(20_000))
+        network.client.session.close(code: 1, reason: "", now: network.now)
+        throwRubbish()
+        network.run { network.server?.closeReason != nil }
+        throwRubbish()
+        #expect(network.server?.closeReason == .remote(code: 1, reason: ""))
+    }
+
+    @Test func versionNegotiationAndRetryFromTheNetworkChangeNothing() throws {
+        let network = try VirtualNetwork()
+        var first: [UInt8] = []
+        network.tap = { side, _, bytes in if first.isEmpty { first = bytes } }
+        network.run(for: .milliseconds(1))
+        let destination = first[6..<22]
+        let source = first[23..<39]
+        let swapped = [16] + Array(source) + [16] + Array(destination)
+        let negotiation: [UInt8] = [0xC0, 0, 0, 0, 0] + swapped + [0x6b, 0x33, 0x43, 0xcf]
+        let retry: [UInt8] = [0xF0, 0, 0, 0, 1] + swapped + [UInt8](repeating: 7, count: 40)
+        for packet in [negotiation, retry] {
+            network.deliver(packet, to: .client, on: .relay)
+            network.deliver(first + packet, to: .client, on: .relay)
+        }
+        #expect(network.connect())
+    }
+
+    @Test func repeatedPacketsDeliverNothingTwice() throws {
+        let network = try VirtualNetwork()
+        #expect(network.connect())
+        var seen: [(VirtualNetwork.Side, PathID, [UInt8])] = []
+        network.tap = { seen.append(($0, $1, $2)) }
+        let stream = try network.client.session.openStream(bidirectional: true)
+        network.client.send(pattern(10_000), on: stream, finish: true)
+        try network.client.session.sendDatagram([1, 2, 3])
+        network.run { network.server?.finished.contains(stream) == true }
+        network.tap = nil
+        for (side, path, bytes) in seen {
+            network.deliver(bytes, to: side.other, on: path)
+            network.deliver(bytes, to: side, on: path)
+        }
+        network.run(for: .seconds(1))
+        #expect(network.server?.received[stream] == pattern(10_000))
+        #expect(network.server?.datagrams == [[1, 2, 3]])
+    }
+
+    @Test func forgedAndRepeatedProbesChangeNothing() throws {
+        let network = try VirtualNetwork()
+        #expect(network.connect())
+        let server = try #require(network.server)
+        let before = server.events.count
+        for index in 0..<2000 {
+            var packet: [UInt8] = [0x80] + server.session.tag.bytes
+            packet += (0..<(index % 60)).map { UInt8(truncatingIfNeeded: $0 &* index) }
+            network.deliver(packet, to: .server, on: .relay)
+        }
+        network.run(for: .seconds(1))
+        #expect(server.events.count == before)
+        #expect(server.session.isEstablished)
+    }
+}
