@@ -20,10 +20,12 @@ package final class SecureSession {
     var pathEvents = EventQueue()
     var pendingProbes: [(packet: [UInt8], path: PathID)] = []
     var isTransmitting = false
+    var hasProbeKeys = false
     var sentPackets: UInt64 = 0
     var sentBytes: UInt64 = 0
     private var receivedPackets: UInt64 = 0
     private var receivedBytes: UInt64 = 0
+    // Safety: this object's own from `init` to `deinit`; `transmit`, which does not nest, is its only user.
     let burst: UnsafeMutableRawBufferPointer
 
     init(connection: QUICConnection, pathConfiguration: PathConfiguration, now: MonotonicTime) {
