@@ -45,8 +45,8 @@ bench: build ## measure latency and memory on this machine
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
 	swift build --build-tests
-	SOTTO_MATRIX_REPORT="$(CURDIR)/docs/nat-matrix.md" \
-		swift test --skip-build --disable-xctest --no-parallel --filter '^NATMatrixTests\.'
+	SOTTO_MATRIX_OUT="$(CURDIR)/docs/nat-matrix.md" \
+		swift test --skip-build --disable-xctest --filter '^NATMatrixTests\.'
 
 asan: bootstrap ## run the tests, without the laboratory, under AddressSanitizer
 	@SOTTO_TEST_FLAGS="--sanitize=address --scratch-path .build/asan" scripts/test unit

@@ -91,7 +91,9 @@ let package = Package(
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
             name: "sotto-signal",
-            dependencies: ["SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals],
+            dependencies: [
+                "SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals,
+            ],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.
@@ -101,9 +103,12 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
-        tests("SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
+        tests(
+            "SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
-        tests("MessengerTests", ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
+        tests(
+            "MessengerTests",
+            ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),

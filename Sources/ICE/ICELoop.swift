@@ -21,6 +21,11 @@ package final class ICELoop: Sendable {
     package func shutdown() {
         core.shutdown()
     }
+
+    /// Calls `action` once the thread has ended and no event can come any more: at once when it never ran. On any thread.
+    package func whenEnded(_ action: @escaping @Sendable () -> Void) {
+        core.whenEnded(action)
+    }
 }
 
 /// What the thread and the handles share.
@@ -38,6 +43,7 @@ final class LoopCore: @unchecked Sendable {
     private struct State: Sendable {
         var phase = Phase.idle
         var jobs: [Job] = []
+        var endActions: [Job] = []
     }
 
     let context: OpaquePointer
@@ -78,6 +84,15 @@ final class LoopCore: @unchecked Sendable {
             isStopping = true
             for id in agents { AgentRegistry.agent(id)?.close() }
         }
+    }
+
+    func whenEnded(_ action: @escaping Job) {
+        let isOver = state.withLock { state in
+            guard state.phase == .running else { return true }
+            state.endActions.append(action)
+            return false
+        }
+        if isOver { action() }
     }
 
     /// Loop's thread only.
@@ -122,11 +137,15 @@ final class LoopCore: @unchecked Sendable {
 
     private func hasEnded() -> Bool {
         guard isStopping, agents.isEmpty else { return false }
-        return state.withLock { state in
-            guard state.jobs.isEmpty else { return false }
+        let endActions = state.withLock { state -> [Job]? in
+            guard state.jobs.isEmpty else { return nil }
             state.phase = .ended
-            return true
+            defer { state.endActions = [] }
+            return state.endActions
         }
+        guard let endActions else { return false }
+        for action in endActions { action() }
+        return true
     }
 }
 

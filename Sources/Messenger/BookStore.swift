@@ -67,7 +67,9 @@ final class BookStore: Sendable {
     private func open(_ bytes: [UInt8]) throws(HomeError) -> [UInt8] {
         let file = files.path(Self.fileName)
         let fixed = Self.header.count + Self.nonceSize
-        guard bytes.starts(with: Self.header.dropLast()) else { throw .damaged(file: file, detail: "not a contact book") }
+        guard bytes.starts(with: Self.header.dropLast()) else {
+            throw .damaged(file: file, detail: "not a contact book")
+        }
         guard bytes.starts(with: Self.header) else { throw .newerVersion(file: file) }
         guard bytes.count >= fixed + Self.tagSize else { throw .damaged(file: file, detail: "truncated") }
         let nonce = Array(bytes[Self.header.count..<fixed])
@@ -99,7 +101,8 @@ final class BookStore: Sendable {
     }
 
     private func decode(_ plaintext: [UInt8]) throws(HomeError) -> ContactBook {
-        guard let stored = try? JSONDecoder().decode(StoredBook.self, from: Data(plaintext)), let book = stored.book else {
+        guard let stored = try? JSONDecoder().decode(StoredBook.self, from: Data(plaintext)), let book = stored.book
+        else {
             throw .damaged(file: files.path(Self.fileName), detail: "its content makes no sense")
         }
         return book
@@ -141,7 +144,8 @@ private struct StoredBook: Codable {
             guard let peer = try? PeerID(text: person.peer) else { return nil }
             people.append(
                 Contact(
-                    peer: peer, name: person.name, verified: person.verified, server: person.server, token: person.token))
+                    peer: peer, name: person.name, verified: person.verified, server: person.server, token: person.token
+                ))
         }
         return ContactBook(
             ownName: name, server: server, contacts: people,

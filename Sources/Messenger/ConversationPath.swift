@@ -61,7 +61,8 @@ package enum ServerState: Sendable {
         switch state {
         case .connecting: self = .connecting
         case .connected: self = .connected
-        case .disconnected(let reason, let retryIn): self = .disconnected(reason: DisplayText.harmless("\(reason)"), retryIn: retryIn)
+        case .disconnected(let reason, let retryIn):
+            self = .disconnected(reason: DisplayText.harmless("\(reason)"), retryIn: retryIn)
         }
     }
 }

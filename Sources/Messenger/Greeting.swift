@@ -34,7 +34,9 @@ package struct Greeting: Equatable, Sendable {
 
     /// Reads a greeting; `nil` when it is not well-formed. Bytes after the name belong to later versions and are ignored.
     package init?(_ bytes: [UInt8]) {
-        guard bytes.count >= 35, bytes[0] == Self.version, let peer = try? PeerID(bytes: bytes[1..<33]) else { return nil }
+        guard bytes.count >= 35, bytes[0] == Self.version, let peer = try? PeerID(bytes: bytes[1..<33]) else {
+            return nil
+        }
         let tokenEnd = 34 + Int(bytes[33])
         guard bytes[33] == 0 || Int(bytes[33]) == Self.tokenSize, bytes.count > tokenEnd else { return nil }
         let nameEnd = tokenEnd + 1 + Int(bytes[tokenEnd])

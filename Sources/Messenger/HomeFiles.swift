@@ -85,7 +85,8 @@ struct HomeFiles: Sendable {
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
     private static func reason(_ error: any Error) -> String {
-        if let posix = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError, posix.domain == NSPOSIXErrorDomain {
+        if let posix = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError, posix.domain == NSPOSIXErrorDomain
+        {
             return reason(Int32(posix.code))
         }
         return (error as NSError).localizedDescription

@@ -58,7 +58,8 @@ package actor Messenger {
             authorize: { peer, greeting in self.authorize(peer, greeting) },
             isContact: { peer in self.contact(peer) != nil })
         let node = PeerNode(
-            identity: home.identity, server: try ServerURL(book.server), trust: options.trust, policy: options.policy.policy,
+            identity: home.identity, server: try ServerURL(book.server), trust: options.trust,
+            policy: options.policy.policy,
             localAddresses: options.localAddresses, eventLoop: loop, iceLoop: iceLoop, logger: logger,
             wallClock: { Self.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
         self.node = node
@@ -78,6 +79,12 @@ package actor Messenger {
         iceLoop?.shutdown()
         events.finish()
         claim = nil
+    }
+
+    /// Returns when ``stop()`` has taken effect everywhere, so that the thread may be shut down.
+    package func settled() async {
+        guard let iceLoop else { return }
+        await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } }
     }
 
     // MARK: What the front end wants
@@ -166,7 +173,9 @@ package actor Messenger {
     /// The contact at the other end of a new session: known, or made one by the invite it came with.
     private func admitted(_ session: PeerSession) -> Contact? {
         if let known = contact(session.peer) { return known }
-        guard let greeting = Greeting(session.greeting), greeting.peer == session.peer, !session.isDialer else { return nil }
+        guard let greeting = Greeting(session.greeting), greeting.peer == session.peer, !session.isDialer else {
+            return nil
+        }
         do {
             let admitted = try home.update { book -> Contact? in
                 guard book.admits(token: greeting.token, now: Self.wallClockSeconds()) else { return nil }
@@ -237,6 +246,7 @@ package actor Messenger {
         conversation.attach(session, ownName: book.ownName)
         session.setOnScreen(conversation.isWanted)
         events.put(.online(conversation.contact))
+        if let path = session.path { events.put(.path(conversation.contact, ConversationPath(path))) }
         flush(conversation)
         read(conversation)
     }
@@ -305,7 +315,8 @@ package actor Messenger {
     }
 
     private func redial(_ peer: PeerID) {
-        guard !isStopped, let conversation = conversations[peer], conversation.session == nil, needsSession(conversation)
+        guard !isStopped, let conversation = conversations[peer], conversation.session == nil,
+            needsSession(conversation)
         else { return }
         node?.connect(to: conversation.contact.peer, policy: options.policy.policy)
     }

@@ -77,7 +77,8 @@ package actor NetworkCheck {
 
     private func login() async throws -> (Welcome, IPAddress?) {
         let client = SignalingClient(
-            url: try ServerURL(home.book().server), peer: home.identity.peerID.key, sign: { [home] in home.identity.sign($0) }, eventLoop: loop, trust: trust, logger: logger,
+            url: try ServerURL(home.book().server), peer: home.identity.peerID.key,
+            sign: { [home] in home.identity.sign($0) }, eventLoop: loop, trust: trust, logger: logger,
             events: { [weak self] event in self?.assumeIsolated { $0.arrive(event) } })
         self.client = client
         client.start()
@@ -99,7 +100,9 @@ package actor NetworkCheck {
         guard let key = try? PeerKey(home.identity.peerID.bytes) else { return nil }
         let started = NIODeadline.now()
         let packet: [UInt8] = Array("sotto netcheck".utf8)
-        let isSent = packet.withUnsafeBytes { client?.sendRelay(to: key, segmentSize: packet.count, packets: $0) ?? false }
+        let isSent = packet.withUnsafeBytes {
+            client?.sendRelay(to: key, segmentSize: packet.count, packets: $0) ?? false
+        }
         guard isSent else { return nil }
         while let event = await next(timeout: Self.echoTimeout) {
             if case .relay(let from, _, _) = event, from == key { return Self.milliseconds(since: started) }
@@ -113,7 +116,8 @@ package actor NetworkCheck {
         report.mappedV4 = v4.first?.mapped
         report.mappedV6 = v6.first?.mapped
         report.stunMilliseconds = (v4 + v6).map(\.roundTrip).min()
-        report.mapping = Self.mapping(v4.map(\.mapped).isEmpty ? v6.map(\.mapped) : v4.map(\.mapped), own: Self.ownAddresses())
+        report.mapping = Self.mapping(
+            v4.map(\.mapped).isEmpty ? v6.map(\.mapped) : v4.map(\.mapped), own: Self.ownAddresses())
     }
 
     /// What the answers to several servers from one port say about the NAT. Pure.

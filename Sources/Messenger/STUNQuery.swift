@@ -37,7 +37,9 @@ final class STUNQuery: ChannelInboundHandler {
         do {
             channel = try await DatagramBootstrap(group: loop)
                 .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(STUNQuery()) }
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(STUNQuery())
+                    }
                 }
                 .bind(host: wildcard, port: 0).get()
         } catch {

@@ -131,7 +131,9 @@ final class DirectConnector {
         if isDialer {
             begin(isFirst: false)
         } else {
-            node.send(.restart, connectionID: attempts.last?.connectionID ?? [UInt8](repeating: 0, count: 16), to: peer, key: key)
+            node.send(
+                .restart, connectionID: attempts.last?.connectionID ?? [UInt8](repeating: 0, count: 16), to: peer,
+                key: key)
         }
     }
 
@@ -261,7 +263,8 @@ final class DirectConnector {
 
     /// Both ends are on one network: host candidates, and not public ones.
     private static func isLocal(_ pair: SelectedPair) -> Bool {
-        pair.localType == .host && pair.remoteType == .host && !isPublic(pair.local.address) && !isPublic(pair.remote.address)
+        pair.localType == .host && pair.remoteType == .host && !isPublic(pair.local.address)
+            && !isPublic(pair.remote.address)
     }
 
     private static func isPublic(_ address: IPAddress) -> Bool {

@@ -11,7 +11,9 @@ package struct ICEServers {
     /// - Parameter dialed: the server's address as the client reached it; it stands for a server without a host.
     package init(_ list: [ICEServer], dialed: IPAddress?) {
         for server in list {
-            guard let address = server.host.map({ try? IPAddress($0.text) }) ?? dialed, server.port != 0 else { continue }
+            guard let address = server.host.map({ try? IPAddress($0.text) }) ?? dialed, server.port != 0 else {
+                continue
+            }
             let endpoint = Endpoint(address: address, port: server.port)
             switch server.kind {
             case .stun:

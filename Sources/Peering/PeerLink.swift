@@ -21,6 +21,8 @@ final class PeerLink {
     /// The peer's dial, until its handshake is done. One at a time: the next one takes its place.
     private var answering: PeerSession?
     private var handshakeTimer: Scheduled<Void>?
+    /// A dial waits for the connection to the server.
+    private var isDialWanted = false
     private var isReachableByRelay = true
     /// Since when the server has said that the peer is not there.
     private var absentSince: MonotonicTime?
@@ -38,7 +40,7 @@ final class PeerLink {
     }
 
     /// Nothing is going on here, so that the link may be dropped.
-    var isIdle: Bool { active == nil && dialing == nil && answering == nil && !direct.isBusy }
+    var isIdle: Bool { active == nil && dialing == nil && answering == nil && !isDialWanted && !direct.isBusy }
 
     // MARK: Dialing
 
@@ -46,6 +48,8 @@ final class PeerLink {
     func dial() {
         guard active == nil, dialing == nil else { return }
         if let answering, answering.state == .handshaking { return }
+        isDialWanted = !node.isSignalingConnected
+        guard !isDialWanted else { return }
         do {
             let transport = try SecureSession.connect(
                 identity: node.identity, to: peer, greeting: node.greeting(for: peer), now: node.clock.now)
@@ -103,7 +107,12 @@ final class PeerLink {
                 sayForgotten(tag)
             }
         case .initial(let destination):
-            if path == .relay { receiveInitial(packet, destination: destination) }
+            // The answer to our dial carries our own tag; a dial carries an id that the dialer made up.
+            if let tag = ConnectionTag(destination.prefix(8)), let session = session(tagged: tag) {
+                session.receive(packet, on: path)
+            } else if path == .relay {
+                receiveInitial(packet, destination: destination)
+            }
         case .other:
             break
         }
@@ -143,7 +152,7 @@ final class PeerLink {
             // Says so to who knows us, so that it need not wait for an answer: sealed, and tied to its dial.
             node.send(.bye, connectionID: destination, to: peer, key: key)
         } catch {
-            node.logger.debug("handshake refused", metadata: ["reason": "\(error)"])
+            node.logger.debug("handshake refused", metadata: ["reason": "\(error)", "size": "\(packet.count)"])
         }
     }
 
@@ -172,6 +181,7 @@ final class PeerLink {
         isReachableByRelay = isAvailable
         active?.setRelayAvailable(isAvailable)
         if isAvailable {
+            if isDialWanted { dial() }
             dialing?.schedulePump()
             answering?.schedulePump()
             direct.signalingReturned()
@@ -209,6 +219,7 @@ final class PeerLink {
     /// Closes the session, if any, with a word to the peer, and stops looking for paths.
     func close(code: UInt64, reason: String) {
         handshakeTimer?.cancel()
+        isDialWanted = false
         dialing?.abandon(.local)
         dialing = nil
         answering?.abandon(.local)

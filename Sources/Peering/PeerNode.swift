@@ -88,7 +88,8 @@ package final class PeerNode {
         self.wallClock = wallClock
         let bound = NIOLoopBoundBox<PeerNode?>(nil, eventLoop: eventLoop)
         self.signaling = SignalingClient(
-            url: server, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust, logger: logger,
+            url: server, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust,
+            logger: logger,
             events: { event in bound.value?.handle(event) })
         bound.value = self
     }
@@ -156,7 +157,8 @@ extension PeerNode {
 
     func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
         ICEConfiguration(
-            role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun, turnServers: iceServers.turn,
+            role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun,
+            turnServers: iceServers.turn,
             localAddresses: localAddresses)
     }
 

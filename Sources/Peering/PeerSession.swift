@@ -16,8 +16,10 @@ package final class PeerSession {
     package let startedAt: MonotonicTime
     /// What the peer said in the handshake.
     package private(set) var greeting: [UInt8] = []
-    /// The latest path, or `nil` before the handshake is done.
+    /// What carries the session; known when ``PeerEvent/opened(_:)`` comes, and ``PeerEvent/path(_:_:)`` tells its changes.
     package private(set) var path: PathReport?
+
+    private var pathID = PathID.relay
 
     enum State { case handshaking, open, closed }
 
@@ -195,18 +197,20 @@ package final class PeerSession {
     }
 
     private func open() {
+        if path == nil { report(.relay, id: .relay, roundTrip: nil) }
         state = .open
         link.sessionOpened(self)
-        if path == nil { report(.relay, id: .relay, roundTrip: transport.status(of: .relay)?.roundTrip) }
     }
 
     private func report(_ kind: PathKind, id: PathID, roundTrip: TimeSpan?) {
         let endpoints = link.endpoints(of: id)
         let report = PathReport(
-            kind: kind, roundTripMilliseconds: roundTrip.map { $0.inMilliseconds }, local: endpoints?.local,
+            kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip).inMilliseconds,
+            local: endpoints?.local,
             remote: endpoints?.remote, sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
         path = report
-        link.sessionPath(self, report, id: id)
+        pathID = id
+        if state == .open { link.sessionPath(self, report, id: id) }
     }
 
     /// A stream nobody agreed on: later versions may open some, this one takes none.

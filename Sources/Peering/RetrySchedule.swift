@@ -11,7 +11,9 @@ struct RetrySchedule {
     }
 
     private static let afterNever: [Int64] = [2_000, 5_000, 15_000, 60_000]
-    private static let afterLoss: [Int64] = [1_000, 1_000, 1_500, 2_000, 2_000, 3_000, 3_000, 4_000, 4_000, 8_000, 15_000, 30_000]
+    private static let afterLoss: [Int64] = [
+        1_000, 1_000, 1_500, 2_000, 2_000, 3_000, 3_000, 4_000, 4_000, 8_000, 15_000, 30_000,
+    ]
     private static let ceiling: Int64 = 120_000
     private static let afterRefusal: Int64 = 300_000
 

@@ -34,7 +34,9 @@ final class ChatView: Sendable {
             if !state.isOnline { state.waiting.insert(id) }
             return state.isOnline
         }
-        if !isOnline { notice("\(contact.name) is not connected: the message waits here, as long as this chat is open") }
+        if !isOnline {
+            notice("\(contact.name) is not connected: the message waits here, as long as this chat is open")
+        }
     }
 
     /// Shows an event. Returns the failure that ends the chat, if it is one.

@@ -6,7 +6,10 @@ import Noise
 
 /// The options that every command has.
 struct CommonOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Where identity and contacts are kept.", discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "Where identity and contacts are kept.", discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto.",
+            valueName: "dir"))
     var home: String?
 
     @Flag(help: "Write one JSON object a line to standard output.")
@@ -18,7 +21,9 @@ struct CommonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read the passphrase from an inherited file descriptor.", valueName: "number"))
     var passphraseFd: Int32?
 
-    @Option(help: ArgumentHelp("Log to standard error from this level on: debug, info, warning or error.", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "Log to standard error from this level on: debug, info, warning or error.", valueName: "level"))
     var logLevel: LogLevel = .error
 
     /// The home directory's path.

@@ -45,7 +45,8 @@ struct JSONLine {
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
             case "\r": quoted += "\\r"
-            case _ where scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+            case _
+            where scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
                 || scalar.value == 0x2028 || scalar.value == 0x2029:
                 for unit in UTF16.encode(scalar) ?? .init() { quoted += String(format: "\\u%04x", unit) }
             default: quoted.unicodeScalars.append(scalar)

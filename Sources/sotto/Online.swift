@@ -29,6 +29,7 @@ enum Online {
         }
         let result = await work.result
         await messenger.stop()
+        await messenger.settled()
         await thread.shutdown()
         signals.cancel()
         try result.get()

@@ -52,8 +52,10 @@ extension Output {
 
     func contact(_ contact: Contact, safetyNumber: String? = nil) {
         event(
-            JSONLine(event: "contact").adding("name", .text(contact.name)).adding("peer", .text(contact.peer.description))
-                .adding("verified", .flag(contact.verified)).adding("safety_number", safetyNumber.map { .text($0) }))
+            JSONLine(event: "contact").adding("name", .text(contact.name)).adding(
+                "peer", .text(contact.peer.description)
+            )
+            .adding("verified", .flag(contact.verified)).adding("safety_number", safetyNumber.map { .text($0) }))
     }
 
     func path(_ contact: Contact, _ report: ConversationPath) {
@@ -68,8 +70,10 @@ extension Output {
 
     func message(_ message: IncomingMessage) {
         event(
-            JSONLine(event: "message").adding("contact", .text(message.contact.name)).adding("id", .text(message.id.description))
-                .adding("text", .text(message.text)).adding("sent_at", .text(TimeText.iso(message.sentAt))))
+            JSONLine(event: "message").adding("contact", .text(message.contact.name)).adding(
+                "id", .text(message.id.description)
+            )
+            .adding("text", .text(message.text)).adding("sent_at", .text(TimeText.iso(message.sentAt))))
     }
 
     func state(_ id: MessageID, _ contact: Contact, _ state: MessageState, reason: String?) {

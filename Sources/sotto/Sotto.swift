@@ -7,14 +7,16 @@ import Noise
 struct Sotto: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sotto",
-        abstract: "Private chat with people behind NATs: direct when it can be, relayed when it must, always end-to-end encrypted.",
+        abstract:
+            "Private chat with people behind NATs: direct when it can be, relayed when it must, always end-to-end encrypted.",
         discussion: """
             Begin with 'sotto init --server URL'. Exchange invites ('sotto invite', 'sotto add'), then 'sotto chat NAME'.
             Exit status: 0 done, 1 failed, 64 wrong usage.
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, ID.self, InviteCommand.self, Add.self, Contacts.self, Verify.self, Chat.self, Listen.self, Send.self,
+            Init.self, ID.self, InviteCommand.self, Add.self, Contacts.self, Verify.self, Chat.self, Listen.self,
+            Send.self,
             Ping.self, Netcheck.self,
         ])
 
@@ -27,7 +29,9 @@ struct Sotto: AsyncParsableCommand {
 
 /// Lets the options that every command has also stand before the command: `sotto --home DIR id`.
 enum LeadingOptions {
-    private static let withValue: Set<String> = ["--home", "--passphrase-file", "--passphrase-fd", "--ca-file", "--log-level"]
+    private static let withValue: Set<String> = [
+        "--home", "--passphrase-file", "--passphrase-fd", "--ca-file", "--log-level",
+    ]
     private static let flags: Set<String> = ["--json"]
 
     /// The arguments with such options moved behind the command's name.

@@ -62,6 +62,10 @@ NATLAB_CHILD static int holder(void *argument) {
     if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") != 0) {
         return fail(holding, "mount a tmpfs over /run");
     }
+    // Programs look themselves up there by process id: libdispatch crashes when the numbers are not its own.
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0) != 0) {
+        return fail(holding, "mount the laboratory's own /proc");
+    }
     if (mkdir("/run/netns", 0755) != 0) {
         return fail(holding, "make /run/netns");
     }

@@ -44,7 +44,9 @@ final class Narrator: Sendable {
     func step(_ text: String) { say("\(time())  \(text)", .plain) }
 
     func path(_ who: String, _ kind: String, _ detail: String) {
-        say("\(time())  \(who): \(kind == "relay" ? "over the relay" : kind.uppercased())\(detail)", kind == "relay" ? .relay : .direct)
+        say(
+            "\(time())  \(who): \(kind == "relay" ? "over the relay" : kind.uppercased())\(detail)",
+            kind == "relay" ? .relay : .direct)
     }
 
     func message(_ from: String, _ text: String, delay: Double?) {
@@ -74,7 +76,6 @@ final class Narrator: Sendable {
 
     private func say(_ text: String, _ style: Style) {
         let line = hasColor && style != .plain ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
-        print(line)
-        fflush(stdout)
+        try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
     }
 }

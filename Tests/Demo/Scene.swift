@@ -19,7 +19,8 @@ struct Scene: Sendable {
         let signal = try server.spawn(
             Programs.server, ["--listen", "\(server.address):0", "--stun", "\(server.address):0"])
         let announcement = try await signal.nextLine("the server's address") { $0.contains("ws://") }.text
-        guard let url = announcement.split(separator: " ").first(where: { $0.hasPrefix("ws://") }).map(String.init) else {
+        guard let url = announcement.split(separator: " ").first(where: { $0.hasPrefix("ws://") }).map(String.init)
+        else {
             throw DemoError(text: "the server did not say where it is")
         }
         narrator.step("sotto-signal                                  serves \(url)")
@@ -27,19 +28,24 @@ struct Scene: Sendable {
             let home = "\(directory)/\(name)"
             let lines = try await finished(
                 stage, ["--home", home, "--json", "init", "--server", url, "--name", name, "--no-passphrase"])
-            narrator.step("sotto init --name \(name)".padding(toLength: 46, withPad: " ", startingAt: 0) + "is \(peer(lines))")
+            narrator.step(
+                "sotto init --name \(name)".padding(toLength: 46, withPad: " ", startingAt: 0) + "is \(peer(lines))")
         }
-        let invite = try await finished(bob, ["--home", "\(directory)/bob", "invite", "--no-qr"]).first { $0.hasPrefix("sotto:") }
+        let invite = try await finished(bob, ["--home", "\(directory)/bob", "invite", "--no-qr"]).first {
+            $0.hasPrefix("sotto:")
+        }
         _ = try await finished(alice, ["--home", "\(directory)/alice", "add", invite ?? ""])
         narrator.step("sotto add sotto:…                             alice takes bob's invite")
 
-        let listening = Person(name: "bob", process: try bob.spawn(Programs.sotto, ["--home", "\(directory)/bob", "listen", "--json"]))
+        let listening = Person(
+            name: "bob", process: try bob.spawn(Programs.sotto, ["--home", "\(directory)/bob", "listen", "--json"]))
         _ = try await listening.next("ready") { $0.event == "ready" }
         narrator.step("sotto listen                                  bob is reachable")
         narrator.chapter("alice dials: sotto chat bob")
         narrator.startClock()
         let chatting = Person(
-            name: "alice", process: try alice.spawn(Programs.sotto, ["--home", "\(directory)/alice", "chat", "bob", "--json"]))
+            name: "alice",
+            process: try alice.spawn(Programs.sotto, ["--home", "\(directory)/alice", "chat", "bob", "--json"]))
         return Scene(narrator: narrator, server: signal, alice: chatting, bob: listening, directory: directory)
     }
 
@@ -53,7 +59,9 @@ struct Scene: Sendable {
 
     func turnDirect() async throws {
         let direct = try await alice.nextPath("direct")
-        narrator.path("alice", "direct", " to \(direct.remote ?? "bob")" + (direct.rttMs.map { String(format: ", round trip %.1f ms", $0) } ?? ""))
+        narrator.path(
+            "alice", "direct",
+            " to \(direct.remote ?? "bob")" + (direct.rttMs.map { String(format: ", round trip %.1f ms", $0) } ?? ""))
         try await say(alice, to: bob, "No server in between any more.")
         try await say(bob, to: alice, "Both NATs open, and nobody configured anything.")
     }
@@ -100,7 +108,9 @@ struct Scene: Sendable {
         let process = try stage.spawn(Programs.sotto, arguments)
         process.closeInput()
         let status = try await process.exit()
-        guard status.succeeded else { throw DemoError(text: "sotto \(arguments.joined(separator: " ")): \(process.errorText)") }
+        guard status.succeeded else {
+            throw DemoError(text: "sotto \(arguments.joined(separator: " ")): \(process.errorText)")
+        }
         return process.lines.map(\.text)
     }
 

@@ -29,7 +29,8 @@ struct LoopbackStage: Stage {
 /// The programs that the demo shows: those built beside it.
 enum Programs {
     static var directory: String {
-        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let own =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         return (own as NSString).deletingLastPathComponent
     }
 

@@ -4,8 +4,13 @@ import Testing
 @testable import Messenger
 
 @Suite struct ContactBookTests {
-    private let alice = Identity.generate().peerID
-    private let bob = Identity.generate().peerID
+    private let alice: PeerID
+    private let bob: PeerID
+
+    init() throws {
+        alice = try Identity.generate().peerID
+        bob = try Identity.generate().peerID
+    }
 
     private func book() -> ContactBook { ContactBook(ownName: "me", server: "ws://127.0.0.1:8080") }
 

@@ -4,7 +4,9 @@ import Testing
 @testable import Messenger
 
 @Suite struct GreetingTests {
-    private let peer = Identity.generate().peerID
+    private let peer: PeerID
+
+    init() throws { peer = try Identity.generate().peerID }
 
     @Test(arguments: [[], [UInt8](repeating: 9, count: 16)], ["", "bob", "Zoë 🦉"])
     func survivesTheWire(token: [UInt8], name: String) {

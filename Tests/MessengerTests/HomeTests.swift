@@ -23,23 +23,28 @@ import Wire
             return (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
         }
         func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file(name)))) }
-        func write(_ bytes: [UInt8], _ name: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: file(name))) }
+        func write(_ bytes: [UInt8], _ name: String) throws {
+            try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+        }
     }
 
     private func create(_ scratch: Scratch, passphrase: String? = nil) throws -> Home {
         try Home.create(
             at: scratch.path, name: "me", server: try ServerURL("ws://127.0.0.1:8080"),
-            passphrase: passphrase.map { SecretBytes(copying: Array($0.utf8)) })
+            passphrase: passphrase.map { text in { SecretBytes(copying: Array(text.utf8)) } })
     }
 
     private func open(_ scratch: Scratch, passphrase: String? = nil) throws -> Home {
-        try Home.open(at: scratch.path) { passphrase.map { SecretBytes(copying: Array($0.utf8)) } }
+        try Home.open(at: scratch.path) {
+            guard let passphrase else { return nil }
+            return SecretBytes(copying: Array(passphrase.utf8))
+        }
     }
 
     @Test func keepsIdentityAndBook() throws {
         let scratch = try Scratch()
         let home = try create(scratch)
-        try home.update { try $0.add(Contact(peer: Identity.generate().peerID, name: "bob", token: [1, 2])) }
+        try home.update { try $0.add(Contact(peer: try Identity.generate().peerID, name: "bob", token: [1, 2])) }
         let again = try open(scratch)
         #expect(again.identity.peerID == home.identity.peerID)
         #expect(try again.book() == home.book())
@@ -77,7 +82,7 @@ import Wire
     @Test func writesNothingReadableIntoTheBook() throws {
         let scratch = try Scratch()
         let home = try create(scratch)
-        try home.update { try $0.add(Contact(peer: Identity.generate().peerID, name: "Barbara Example")) }
+        try home.update { try $0.add(Contact(peer: try Identity.generate().peerID, name: "Barbara Example")) }
         let text = String(decoding: try scratch.bytes("book.sealed"), as: UTF8.self)
         #expect(!text.contains("Barbara"))
         #expect(!text.contains("127.0.0.1"))
@@ -130,7 +135,7 @@ import Wire
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<20 {
                 group.addTask {
-                    try home.update { try $0.add(Contact(peer: Identity.generate().peerID, name: "contact \(number)")) }
+                    try home.update { try $0.add(Contact(peer: try Identity.generate().peerID, name: "contact \(number)")) }
                 }
             }
             try await group.waitForAll()

@@ -7,19 +7,24 @@ import Testing
         try #require(MessageID((0..<16).map { UInt8(truncatingIfNeeded: number >> ($0 * 8 % 32)) }))
     }
 
+    /// Whether each id was new, in order.
+    private func inserted(_ ids: inout RecentIDs, _ numbers: some Sequence<Int>) throws -> [Bool] {
+        try numbers.map { ids.insert(try id($0)) }
+    }
+
     @Test func recognisesARepeatedID() throws {
         var ids = RecentIDs()
-        #expect(ids.insert(try id(1)))
-        #expect(!ids.insert(try id(1)))
-        #expect(ids.insert(try id(2)))
+        let new = try inserted(&ids, [1, 1, 2])
+        #expect(new == [true, false, true])
     }
 
     @Test func forgetsTheOldestFirst() throws {
         var ids = RecentIDs()
-        for number in 0...RecentIDs.capacity { #expect(ids.insert(try id(number))) }
-        #expect(!ids.insert(try id(1)))
-        #expect(ids.insert(try id(0)))
-        #expect(ids.insert(try id(1)))
+        let first = try inserted(&ids, 0...RecentIDs.capacity)
+        #expect(!first.contains(false))
+        // 0 made room for the last one; putting it back makes 1 go, and not what is newer.
+        let second = try inserted(&ids, [1, 0, 1, RecentIDs.capacity])
+        #expect(second == [false, true, true, false])
     }
 
     @Test func messageIDsHaveSixteenBytes() {

@@ -15,55 +15,11 @@ extension Holder {
         _ program: String, _ arguments: [String], network: String?, environment: [String: String],
         directory: String?, observer: LabProcess.Observer? = nil
     ) throws(LabError) -> LabProcess {
-        let path = try findProgram(program)
-        var ours: [Int32] = []
-        var theirs: [Int32] = []
-        defer { for descriptor in theirs { Glibc.close(descriptor) } }
-        do throws(LabError) {
-            let input = try SocketPair()
-            (ours, theirs) = ([input.ours], [input.theirs])
-            for _ in 0..<2 {
-                let pipe = try Pipe()
-                ours.append(pipe.reading)
-                theirs.append(pipe.writing)
-            }
-            let process = try withNamespaces(network: network) { namespaces throws(LabError) in
-                var command = natlab_command()
-                command.namespaces = namespaces
-                (command.input, command.output, command.error) = (theirs[0], theirs[1], theirs[2])
-                return try start(&command, path, [program] + arguments, environment, directory)
-            }
-            let name = ([program] + arguments).joined(separator: " ")
-            return try LabProcess(
-                name: name, processID: process, input: ours[0], output: ours[1], error: ours[2], observer: observer)
-        } catch {
-            for descriptor in ours { Glibc.close(descriptor) }
-            throw error
+        try LabProcess.spawn(
+            program, arguments, environment: environment, directory: directory, observer: observer
+        ) { launch throws(LabError) in
+            try withNamespaces(network: network) { namespaces throws(LabError) in try launch.start(in: namespaces) }
         }
-    }
-
-    /// Fills in the strings and starts the program.
-    private func start(
-        _ command: inout natlab_command, _ path: String, _ arguments: [String], _ environment: [String: String],
-        _ directory: String?
-    ) throws(LabError) -> pid_t {
-        let variables = environment.map { "\($0.key)=\($0.value)" }
-        let texts = ([path, directory ?? "/"] + arguments + variables).map { strdup($0) }
-        defer { for text in texts { free(text) } }
-        var argumentPointers = texts[2..<(2 + arguments.count)] + [nil]
-        var variablePointers = texts[(2 + arguments.count)...] + [nil]
-        var failure = natlab_failure()
-        let process = argumentPointers.withUnsafeMutableBufferPointer { arguments in
-            variablePointers.withUnsafeMutableBufferPointer { variables in
-                command.path = UnsafePointer(texts[0])
-                command.directory = UnsafePointer(texts[1])
-                command.arguments = UnsafePointer(arguments.baseAddress)
-                command.environment = UnsafePointer(variables.baseAddress)
-                return natlab_spawn(&command, &failure)
-            }
-        }
-        guard process >= 0 else { throw LabError(failure) }
-        return process
     }
 
     /// Makes a socket that lives in the given network namespace, close-on-exec and non-blocking.
@@ -95,5 +51,81 @@ extension Holder {
             var failure = natlab_failure()
             guard natlab_flush_connections(&namespaces, &failure) == 0 else { throw LabError(failure) }
         }
+    }
+}
+
+extension LabProcess {
+    /// Starts a program on this machine as it is, in no laboratory: for what shall also run where there are no namespaces.
+    ///
+    /// - Parameter program: a path. The program gets this process's environment, without the project's own variables.
+    package static func onThisMachine(_ program: String, _ arguments: [String]) throws(LabError) -> LabProcess {
+        try spawn(
+            program, arguments, environment: laboratoryEnvironment(adding: [:]), directory: nil, observer: nil
+        ) { launch throws(LabError) in
+            try launch.start(in: natlab_namespaces(user: -1, mount: -1, process: -1, network: -1))
+        }
+    }
+
+    /// Makes the program's input and output, and has `start` start it with them.
+    fileprivate static func spawn(
+        _ program: String, _ arguments: [String], environment: [String: String], directory: String?,
+        observer: Observer?, start: (Launch) throws(LabError) -> pid_t
+    ) throws(LabError) -> LabProcess {
+        let path = try findProgram(program)
+        var ours: [Int32] = []
+        var theirs: [Int32] = []
+        defer { for descriptor in theirs { Glibc.close(descriptor) } }
+        do throws(LabError) {
+            let input = try SocketPair()
+            (ours, theirs) = ([input.ours], [input.theirs])
+            for _ in 0..<2 {
+                let pipe = try Pipe()
+                ours.append(pipe.reading)
+                theirs.append(pipe.writing)
+            }
+            let process = try start(
+                Launch(
+                    path: path, arguments: [program] + arguments, environment: environment, directory: directory ?? "/",
+                    descriptors: theirs))
+            let name = ([program] + arguments).joined(separator: " ")
+            return try LabProcess(
+                name: name, processID: process, input: ours[0], output: ours[1], error: ours[2], observer: observer)
+        } catch {
+            for descriptor in ours { Glibc.close(descriptor) }
+            throw error
+        }
+    }
+}
+
+/// A program to start, with what becomes its descriptors 0, 1 and 2.
+private struct Launch {
+    let path: String
+    let arguments: [String]
+    let environment: [String: String]
+    let directory: String
+    let descriptors: [Int32]
+
+    /// Starts it inside namespaces and returns its process id.
+    func start(in namespaces: natlab_namespaces) throws(LabError) -> pid_t {
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        let texts = ([path, directory] + arguments + variables).map { strdup($0) }
+        defer { for text in texts { free(text) } }
+        var argumentPointers = texts[2..<(2 + arguments.count)] + [nil]
+        var variablePointers = texts[(2 + arguments.count)...] + [nil]
+        var command = natlab_command()
+        command.namespaces = namespaces
+        (command.input, command.output, command.error) = (descriptors[0], descriptors[1], descriptors[2])
+        var failure = natlab_failure()
+        let process = argumentPointers.withUnsafeMutableBufferPointer { arguments in
+            variablePointers.withUnsafeMutableBufferPointer { variables in
+                command.path = UnsafePointer(texts[0])
+                command.directory = UnsafePointer(texts[1])
+                command.arguments = UnsafePointer(arguments.baseAddress)
+                command.environment = UnsafePointer(variables.baseAddress)
+                return natlab_spawn(&command, &failure)
+            }
+        }
+        guard process >= 0 else { throw LabError(failure) }
+        return process
     }
 }

@@ -34,7 +34,8 @@ struct CutTests {
             #expect((gaps.values.max() ?? 0) < 5_000)
             MatrixReport.shared.note(
                 "UDP cut and restored, \(profile) with port-restricted",
-                "gap \(gaps.summary); on the relay after \(fallbacks.summary); direct again after \(returns.summary)")
+                "gap \(gaps.summary); on the relay after \(fallbacks.summary); direct again after \(returns.summary): \(returns.list)"
+            )
         }
     }
 
@@ -50,9 +51,11 @@ struct CutTests {
                 try await meeting.waitForMessages(40)
                 let gap = meeting.longestGap(since: cut)
                 #expect(gap < 5_000)
-                MatrixReport.shared.note("one direction cut", "gap \(Int(gap)) ms")
                 try await meeting.lab.unblock(from: meeting.alice.host, to: meeting.bob.host)
-                try await meeting.waitForPath("direct", within: .seconds(60))
+                let restored = ContinuousClock.now
+                try await meeting.waitForPath("direct", after: restored, within: .seconds(60))
+                let back = (ContinuousClock.now - restored).milliseconds
+                MatrixReport.shared.note("one direction cut", "gap \(Int(gap)) ms, direct again after \(Int(back)) ms")
             }
             try await meeting.waitForAll()
             meeting.expectPerfectDelivery()

@@ -63,6 +63,9 @@ struct Journal: Sendable {
     var failures: [String] = []
     var notJSON: [String] = []
     var end: ExitStatus?
+    /// What happened besides messages, with the seconds since the first event.
+    var trace: [String] = []
+    private var began: ContinuousClock.Instant?
 
     /// The path in use; nil before the first and after the session's end.
     var path: String? { isOnline || paths.isEmpty ? paths.last?.kind : nil }
@@ -76,7 +79,17 @@ struct Journal: Sendable {
         }
     }
 
+    private mutating func remember(_ event: Event, _ time: ContinuousClock.Instant) {
+        let start = began ?? time
+        began = start
+        guard !["message", "state", "pong"].contains(event.event) else { return }
+        let details = [event.path, event.state, event.reason, event.message].compactMap { $0 }
+        let seconds = ((time - start).milliseconds / 10).rounded() / 100
+        trace.append(([event.event] + details).joined(separator: " ") + " @\(seconds)")
+    }
+
     private mutating func take(_ event: Event, _ time: ContinuousClock.Instant) {
+        remember(event, time)
         switch event.event {
         case "ready": logins += 1
         case "session":
@@ -100,9 +113,11 @@ struct Journal: Sendable {
 
 extension Journal: CustomStringConvertible {
     var description: String {
-        let ways = paths.suffix(8).map { "\($0.kind)@\(Int($0.sinceStart))ms" }.joined(separator: " ")
         let ending = end.map { ", it \($0)" } ?? ""
-        return "logins \(logins), sessions \(sessions), paths [\(ways)], \(messages.count) messages in, "
+        let last = messages.last.flatMap { message in
+            began.map { ", the last @\(((message.time - $0).milliseconds / 10).rounded() / 100)" }
+        }
+        return "[\(trace.suffix(14).joined(separator: "; "))], \(messages.count) messages in\(last ?? ""), "
             + "\(states.values.count { $0 == "delivered" }) of \(states.count) out delivered, failures \(failures)\(ending)"
     }
 }

@@ -8,6 +8,9 @@ extension Duration {
 struct Figures: Sendable {
     var values: [Double] = []
 
+    /// All of them, in the order of their measurement.
+    var list: String { values.map { "\(Int($0.rounded()))" }.joined(separator: ", ") }
+
     /// The smallest value that this share of all values does not exceed (nearest rank); nil without values.
     func percentile(_ share: Double) -> Double? {
         guard !values.isEmpty else { return nil }

@@ -42,9 +42,12 @@ final class MatrixReport: Sendable {
         write()
     }
 
+    /// Only with all cells: a partial run must not take the place of a whole one.
     private func write() {
         guard let path = ProcessInfo.processInfo.environment["SOTTO_MATRIX_OUT"] else { return }
-        let text = state.withLock { Self.markdown($0.cells, $0.scenarios.sorted()) }
+        let all = NATProfile.allCases.count * NATProfile.allCases.count
+        let text = state.withLock { $0.cells.count == all ? Self.markdown($0.cells, $0.scenarios.sorted()) : nil }
+        guard let text else { return }
         do {
             try text.write(toFile: path, atomically: true, encoding: .utf8)
         } catch {

@@ -72,6 +72,9 @@ struct MatrixTests {
     }
 
     /// The time in milliseconds from the dial until bob had the first message, which came over the relay.
+    ///
+    /// Each path event of alice's tells when the dial was, as seen from the moment it was read; the earliest is the
+    /// one read with the least delay.
     private func expectRelayFirst(_ meeting: Meeting) throws -> Double {
         let bob = meeting.bob.journal.value
         let (first, dialed) = (try #require(bob.messages.first), try #require(meeting.alice.journal.value.paths.first))
@@ -79,7 +82,9 @@ struct MatrixTests {
         #expect(bob.paths.first?.kind == "relay")
         #expect(first.path == "relay", "what carried the session when the first message came")
         #expect(first.text == "alice 0")
-        return (first.time - dialed.time).milliseconds + dialed.sinceStart
+        let estimates = meeting.alice.journal.value.paths.filter { $0.session == dialed.session }
+            .map { (first.time - $0.time).milliseconds + $0.sinceStart }
+        return estimates.max() ?? .nan
     }
 
     private func expectDelivery(_ meeting: Meeting) {

@@ -7,6 +7,7 @@ struct MovingTests {
     /// What happens to the network, with the expectation that the conversation is direct again afterwards.
     enum Move: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case mappingsFlushed = "NAT mappings flushed"
+        case portsChanged = "NAT mappings flushed, new ports"
         case publicAddressChanged = "NAT's public address changed"
         case localAddressChanged = "address behind the NAT changed"
         case addressChanged = "address of an open host changed"
@@ -14,11 +15,21 @@ struct MovingTests {
 
         var testDescription: String { rawValue }
 
-        var profile: NATProfile { self == .addressChanged ? .open : .portRestricted }
+        /// Where alice is.
+        var profile: NATProfile {
+            switch self {
+            case .addressChanged: .open
+            case .portsChanged: .symmetric
+            default: .portRestricted
+            }
+        }
+
+        /// Where bob is: such that they can reach each other.
+        var partner: NATProfile { self == .portsChanged ? .addressRestricted : .portRestricted }
 
         func happen(to host: LabHost) async throws {
             switch self {
-            case .mappingsFlushed: try await host.site.flushMappings()
+            case .mappingsFlushed, .portsChanged: try await host.site.flushMappings()
             case .publicAddressChanged: try await host.site.changePublicAddress()
             case .localAddressChanged, .addressChanged: try await host.changeAddress()
             case .interfaceDownAndUp:
@@ -30,7 +41,7 @@ struct MovingTests {
 
     @Test(arguments: Move.allCases)
     func keepsTheConversation(move: Move) async throws {
-        try await Meeting.with(alice: .behind(move.profile), bob: .behind(.portRestricted)) { meeting in
+        try await Meeting.with(alice: .behind(move.profile), bob: .behind(move.partner)) { meeting in
             try await meeting.begin()
             try await meeting.talking {
                 try await meeting.waitForPath("direct")
@@ -43,7 +54,9 @@ struct MovingTests {
                 #expect(meeting.alice.journal.value.path == "direct")
                 let gap = meeting.longestGap(since: moved)
                 #expect(gap < 40_000)
-                MatrixReport.shared.note(move.rawValue, "gap \(Int(gap)) ms")
+                let back = try #require(meeting.alice.journal.value.paths.last).time - moved
+                let change = back > .zero ? "direct again after \(Int(back.milliseconds)) ms" : "the path never changed"
+                MatrixReport.shared.note(move.rawValue, "gap \(Int(gap)) ms, \(change)")
             }
             try await meeting.waitForAll(within: .seconds(60))
             meeting.expectPerfectDelivery()

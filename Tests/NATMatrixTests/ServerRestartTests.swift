@@ -52,7 +52,8 @@ struct ServerRestartTests {
                 try await meeting.waitForMessages(40, within: .seconds(60))
                 let gap = meeting.longestGap(since: restarted)
                 #expect(gap < 40_000)
-                MatrixReport.shared.note("server \(ending) and restarted, relayed", "gap \(Int(gap)) ms")
+                MatrixReport.shared.note(
+                    "server \(ending) and restarted, relayed", "gap from the restart on \(Int(gap)) ms")
             }
             try await meeting.waitForAll(within: .seconds(60))
             meeting.expectPerfectDelivery()

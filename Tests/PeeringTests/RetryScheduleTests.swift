@@ -22,7 +22,8 @@ import Testing
     @Test func leavesAPeerInPeaceThatWantsNoDirectPath() {
         var schedule = RetrySchedule()
         schedule.reset(.refused)
-        #expect(schedule.nextDelay() >= 300_000)
+        let delay = schedule.nextDelay()
+        #expect(delay >= 300_000)
     }
 
     @Test func beginsAnewAfterAReset() {
@@ -30,6 +31,7 @@ import Testing
         let first = schedule.nextDelay()
         _ = schedule.nextDelay()
         schedule.reset(.neverDirect)
-        #expect(schedule.nextDelay() == first)
+        let again = schedule.nextDelay()
+        #expect(again == first)
     }
 }

@@ -64,9 +64,13 @@ struct Add: AsyncParsableCommand {
                 return book.server
             }
             output.contact(contact)
-            output.say("\(contact.name) is a contact now. Talk with 'sotto chat \(contact.name)', compare safety numbers with 'sotto verify \(contact.name)'.")
+            output.say(
+                "\(contact.name) is a contact now. Talk with 'sotto chat \(contact.name)', compare safety numbers with 'sotto verify \(contact.name)'."
+            )
             if try ServerURL(own).authority != invite.server.authority {
-                output.notice("Note: the invite names the server \(invite.server), yours is \(own). You reach each other only if that is the same server.")
+                output.notice(
+                    "Note: the invite names the server \(invite.server), yours is \(own). You reach each other only if that is the same server."
+                )
             }
         }
     }
@@ -127,7 +131,9 @@ struct Verify: AsyncParsableCommand {
             let contact = try home.book().contact(named: name)
             let digits = SafetyNumber.digits(home.identity.peerID, contact.peer)
             output.contact(contact, safetyNumber: digits)
-            output.say("Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.grouped(digits))")
+            output.say(
+                "Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.grouped(digits))"
+            )
             if !contact.verified, !revoke {
                 output.say("\nThe same on both sides? Then: sotto verify \(contact.name) --confirm")
             }

@@ -22,7 +22,9 @@ struct Init: AsyncParsableCommand {
             throw ValidationError("--no-passphrase cannot stand beside a passphrase")
         }
         guard (try? ServerURL(server)) != nil else {
-            throw ValidationError("'\(DisplayText.harmless(server))' is not a server URL: it looks like ws://192.0.2.7:8080 or wss://chat.example.org")
+            throw ValidationError(
+                "'\(DisplayText.harmless(server))' is not a server URL: it looks like ws://192.0.2.7:8080 or wss://chat.example.org"
+            )
         }
     }
 

@@ -6,7 +6,9 @@ import Wire
 struct Listen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stay reachable for all contacts and show what they write.",
-        discussion: "With --json, lines {\"to\":\"name\",\"send\":\"text\"} on standard input are sent, and {\"quit\":true} ends. Ctrl-C ends.")
+        discussion:
+            "With --json, lines {\"to\":\"name\",\"send\":\"text\"} on standard input are sent, and {\"quit\":true} ends. Ctrl-C ends."
+    )
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var network: NetworkOptions

@@ -28,7 +28,9 @@ struct Netcheck: AsyncParsableCommand {
         output.event(
             JSONLine(event: "netcheck").adding("login_ms", .number(report.loginMilliseconds))
                 .adding("relay_rtt_ms", report.relayMilliseconds.map { .number($0) })
-                .adding("udp_blocked", .flag(report.isUDPBlocked)).adding("stun_rtt_ms", report.stunMilliseconds.map { .number($0) })
+                .adding("udp_blocked", .flag(report.isUDPBlocked)).adding(
+                    "stun_rtt_ms", report.stunMilliseconds.map { .number($0) }
+                )
                 .adding("mapped_v4", report.mappedV4.map { .text($0.description) })
                 .adding("mapped_v6", report.mappedV6.map { .text($0.description) })
                 .adding("mapping", report.mapping.map { .text($0.rawValue) }))

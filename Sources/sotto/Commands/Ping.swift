@@ -4,7 +4,8 @@ import Messenger
 
 struct Ping: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show path and round-trip time to a contact who is online.", discussion: "Exit status 1 when no answer came at all.")
+        abstract: "Show path and round-trip time to a contact who is online.",
+        discussion: "Exit status 1 when no answer came at all.")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var network: NetworkOptions
@@ -59,7 +60,8 @@ struct Ping: AsyncParsableCommand {
             case .pong(_, let report, let roundTrip):
                 await silence.broken()
                 answers.append(roundTrip)
-                output.say("answer from \(contact.name): \(milliseconds(roundTrip)) over \(report?.kind.rawValue ?? "relay")")
+                output.say(
+                    "answer from \(contact.name): \(milliseconds(roundTrip)) over \(report?.kind.rawValue ?? "relay")")
             case .offline(_, let reason):
                 output.notice("\(contact.name): \(reason)")
                 if answers.isEmpty { throw Failure("unreachable", "\(contact.name): \(reason)") }
@@ -86,10 +88,13 @@ struct Ping: AsyncParsableCommand {
     }
 
     private func summarize(_ answers: [Double], _ contact: Contact, _ output: Output) throws {
-        guard !answers.isEmpty else { throw Failure("unreachable", "\(contact.name) did not answer within \(Int(timeout)) seconds") }
+        guard !answers.isEmpty else {
+            throw Failure("unreachable", "\(contact.name) did not answer within \(Int(timeout)) seconds")
+        }
         let sorted = answers.sorted()
         output.say(
-            "\(answers.count) answers, round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))")
+            "\(answers.count) answers, round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))"
+        )
         if count > 0, answers.count < count { throw Failure("silent", "\(contact.name) stopped answering") }
     }
 

@@ -23,7 +23,8 @@ struct Send: AsyncParsableCommand {
     @Argument(help: "The message, or - to read it from standard input.")
     var text: String
 
-    @Option(help: "The state to wait for. Since nothing is stored yet, the command stays until the message is delivered.")
+    @Option(
+        help: "The state to wait for. Since nothing is stored yet, the command stays until the message is delivered.")
     var wait: Wait = .delivered
 
     @Option(help: "Give up after so many seconds.")
@@ -45,7 +46,9 @@ struct Send: AsyncParsableCommand {
     private func message() throws -> String {
         guard text == "-" else { return text }
         let data = try FileHandle.standardInput.read(upToCount: Messenger.maximumTextSize + 1) ?? Data()
-        guard let text = String(data: data, encoding: .utf8) else { throw Failure("message", "the message is not UTF-8") }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw Failure("message", "the message is not UTF-8")
+        }
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
 

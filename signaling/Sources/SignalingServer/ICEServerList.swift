@@ -35,7 +35,9 @@ package enum ICEServerList {
         var servers: [ICEServer] = []
         for entry in file.iceServers {
             for uri in entry.urls.all {
-                guard var server = server(uri: uri) else { throw .file(path: path, reason: "\(uri) is no STUN or TURN URI") }
+                guard var server = server(uri: uri) else {
+                    throw .file(path: path, reason: "\(uri) is no STUN or TURN URI")
+                }
                 server.username = entry.username ?? ""
                 server.credential = entry.credential ?? ""
                 guard server.username.utf8.count <= 255, server.credential.utf8.count <= 255 else {

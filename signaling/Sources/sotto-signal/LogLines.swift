@@ -40,7 +40,8 @@ struct LogLines: LogHandler {
     }
 
     private static func logfmt(_ text: String) -> String {
-        let isBare = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x3D && $0 != 0x5C }
+        let isBare =
+            !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x3D && $0 != 0x5C }
         return isBare ? text : json(text)
     }
 
@@ -52,7 +53,9 @@ struct LogLines: LogHandler {
             case 0x22: result += "\\\""
             case 0x5C: result += "\\\\"
             case 0x20...0x7E: result.unicodeScalars.append(Unicode.Scalar(UInt8(unit)))
-            default: result += "\\u" + String(repeating: "0", count: 4 - String(unit, radix: 16).count) + String(unit, radix: 16)
+            default:
+                result +=
+                    "\\u" + String(repeating: "0", count: 4 - String(unit, radix: 16).count) + String(unit, radix: 16)
             }
         }
         return result + "\""

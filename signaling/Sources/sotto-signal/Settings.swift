@@ -82,7 +82,8 @@ struct SettingsReader {
         if let text = try await text(.listen) { configuration.listen = try address(.listen, text) }
         if let text = try await text(.stun) { configuration.stun = text == "off" ? nil : try address(.stun, text) }
         if let name = try await text(.name) {
-            guard (1...64).contains(name.count), !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+            guard (1...64).contains(name.count),
+                !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
             else { throw wrong(.name, "it has 1 to 64 printable characters") }
             configuration.name = name
         }
@@ -166,7 +167,9 @@ struct SettingsReader {
         if let rate = try await rate(.stunPerSecond, burst: 4) { limits.stun = rate }
         if let bytes = try await number(.relayQueueBytes, in: 65_536...1_073_741_824) { limits.relayQueueBytes = bytes }
         if let count = try await number(.signalQueueFrames, in: 1...65_536) { limits.signalQueueFrames = count }
-        if let seconds = try await number(.loginTimeout, in: 1...3600) { limits.authentication = .seconds(Int64(seconds)) }
+        if let seconds = try await number(.loginTimeout, in: 1...3600) {
+            limits.authentication = .seconds(Int64(seconds))
+        }
         if let seconds = try await number(.heartbeat, in: 1...3600) { limits.heartbeat = .seconds(Int64(seconds)) }
         configuration.limits = limits
     }
@@ -185,7 +188,8 @@ struct SettingsReader {
     func logger() async throws(SettingsError) -> Logger {
         let level = try await text(.logLevel) ?? "notice"
         guard let level = Logger.Level(rawValue: level) else {
-            throw wrong(.logLevel, "\(level) is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw wrong(
+                .logLevel, "\(level) is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         let name = try await text(.logFormat) ?? "logfmt"
         guard let format = LogLines.Format(rawValue: name) else {
