@@ -89,6 +89,8 @@ package final class SecureSession {
         connection.handshake.greeting = greeting
         try connection.answer()
         let session = SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
+        session.receivedPackets = 1
+        session.receivedBytes = UInt64(firstPacket.count)
         session.addPath(path, kind: kind, now: now)
         return session
     }
