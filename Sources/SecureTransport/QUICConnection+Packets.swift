@@ -208,7 +208,7 @@ extension QUICConnection {
     var nextTimeout: UInt64? {
         switch phase {
         case .closed: return nil
-        case .closing: return closing.deadline ?? clock
+        case .closing: return closing.nextTimeout ?? clock
         case .handshaking, .established:
             guard let ngtcp2 else { return nil }
             // One nanosecond past the expiry: at exactly that instant ngtcp2 may find nothing to do, for ever.
@@ -223,7 +223,7 @@ extension QUICConnection {
         switch phase {
         case .closed: return false
         case .closing:
-            if let deadline = closing.deadline, deadline <= clock { phase = .closed }
+            if closing.advance(now: clock) { phase = .closed }
             return false
         case .handshaking, .established:
             guard let ngtcp2, ngtcp2_conn_get_expiry(ngtcp2) <= clock else { return false }
