@@ -18,17 +18,22 @@ import Wire
             process.executableURL = URL(filePath: tests).deletingLastPathComponent().appending(path: "sotto-signal")
             process.arguments = arguments
             process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("SOTTO_SIGNAL_") }
-            for (pipe, lines) in [(Pipe(), output), (Pipe(), complaints)] {
-                if lines === output { process.standardOutput = pipe } else { process.standardError = pipe }
-                pipe.fileHandleForReading.readabilityHandler = { handle in
-                    let data = handle.availableData
-                    guard !data.isEmpty else { return handle.readabilityHandler = nil }
-                    for line in String(decoding: data, as: UTF8.self).split(separator: "\n") {
-                        lines.append(String(line))
-                    }
-                }
-            }
+            process.standardOutput = Self.pipe(into: output)
+            process.standardError = Self.pipe(into: complaints)
             try process.run()
+        }
+
+        private static func pipe(into lines: Recorder<String>) -> Pipe {
+            let pipe = Pipe()
+            pipe.fileHandleForReading.readabilityHandler = { handle in
+                let data = handle.availableData
+                guard !data.isEmpty else {
+                    handle.readabilityHandler = nil
+                    return
+                }
+                for line in String(decoding: data, as: UTF8.self).split(separator: "\n") { lines.append(String(line)) }
+            }
+            return pipe
         }
 
         deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }

@@ -164,8 +164,9 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         context.read()
     }
 
-    /// The rate does not matter any more.
+    /// Neither the rate nor what waits for it matters any more.
     func endPause() {
+        held = nil
         pause?.cancel()
         pause = nil
         guard wantsRead, let context else { return }
