@@ -208,7 +208,7 @@ extension QUICConnection {
     var nextTimeout: UInt64? {
         switch phase {
         case .closed: return nil
-        case .closing: return closing.deadline ?? clock
+        case .closing: return closing.nextTimeout ?? clock
         case .handshaking, .established:
             guard let ngtcp2 else { return nil }
             // One nanosecond past the expiry: at exactly that instant ngtcp2 may find nothing to do, for ever.
@@ -223,7 +223,7 @@ extension QUICConnection {
         switch phase {
         case .closed: return false
         case .closing:
-            if let deadline = closing.deadline, deadline <= clock { phase = .closed }
+            if closing.advance(now: clock) { phase = .closed }
             return false
         case .handshaking, .established:
             guard let ngtcp2, ngtcp2_conn_get_expiry(ngtcp2) <= clock else { return false }
@@ -231,6 +231,22 @@ extension QUICConnection {
             handle(ngtcp2_conn_handle_expiry(ngtcp2, clock))
             return probeTimeouts > before
         }
+    }
+
+    /// Sends the next probe timeout's packets with the next write, instead of waiting for it: something carries packets again, and the
+    /// timeout has doubled with each packet that was lost meanwhile (RFC 9002 §6.2.1).
+    ///
+    /// ngtcp2 has no call for that, but takes a time that lies ahead. Where its idle timeout lies before the probe timeout it refuses without
+    /// changing anything.
+    func probeNow(now: UInt64) {
+        advanceClock(now)
+        guard phase == .established, let ngtcp2 else { return }
+        let statistics = connectionStatistics
+        guard statistics.pto_count > 0, statistics.loss_detection_timer != .max,
+            statistics.loss_detection_timer > clock
+        else { return }
+        let result = ngtcp2_conn_handle_expiry(ngtcp2, statistics.loss_detection_timer)
+        if result != NGTCP2_ERR_IDLE_CLOSE { handle(result) }
     }
 
     private var probeTimeouts: Int {

@@ -16,7 +16,7 @@ extension QUICConnection {
             throw .streamLimit
         }
         let id = StreamID(rawValue: number)
-        streams[id] = QUICStream(id: id, isLocal: true)
+        streams[id] = QUICStream(id: id, isLocal: true, window: configuration.initialStreamWindow)
         return id
     }
 
@@ -28,11 +28,8 @@ extension QUICConnection {
         guard !stream.isFinishing, !stream.isSendingStopped else { throw .streamNotWritable }
         let accepted = min(bytes.count, max(0, configuration.streamSendBuffer - stream.outgoing.count))
         stream.outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[..<accepted]))
-        if accepted < bytes.count {
-            stream.wantsRoom = true
-        } else if finish {
-            stream.isFinishing = true
-        }
+        if accepted == bytes.count, finish { stream.isFinishing = true }
+        stream.wantsRoom = stream.outgoing.count > configuration.streamSendBuffer / 2 && !stream.isFinishing
         queue(stream)
         return accepted
     }
@@ -135,7 +132,24 @@ extension QUICConnection {
     private func credit(_ stream: QUICStream, _ count: UInt64) {
         guard count > 0, let ngtcp2, phase <= .established else { return }
         ngtcp2_conn_extend_max_offset(ngtcp2, count)
-        if !stream.isClosed { _ = ngtcp2_conn_extend_max_stream_offset(ngtcp2, stream.id.rawValue, count) }
+        guard !stream.isClosed else { return }
+        _ = ngtcp2_conn_extend_max_stream_offset(ngtcp2, stream.id.rawValue, count + growth(of: stream, read: count))
+    }
+
+    /// How much larger a stream's window becomes: twice as large when half of it was read within two round trips.
+    ///
+    /// ngtcp2 could do this by itself, but 0.12.1 forgets what it advertised when the larger limit does not fit the
+    /// packet, and later takes a peer that believed it for one that breaks flow control.
+    private func growth(of stream: QUICStream, read count: UInt64) -> UInt64 {
+        stream.readOfWindow += count
+        guard stream.readOfWindow >= stream.window / 2 else { return 0 }
+        let isQuick = clock - stream.windowBegan < 2 * estimates.roundTrip
+        stream.readOfWindow = 0
+        stream.windowBegan = clock
+        guard isQuick, stream.window < configuration.maximumStreamWindow else { return 0 }
+        let extra = min(stream.window, configuration.maximumStreamWindow - stream.window)
+        stream.window += extra
+        return extra
     }
 
     private func announceFinish(_ stream: QUICStream) {
@@ -168,7 +182,7 @@ extension QUICConnection {
 
     func opened(stream id: StreamID) {
         if !id.isBidirectional { remoteUnidirectionalStreams += 1 }
-        streams[id] = QUICStream(id: id, isLocal: false)
+        streams[id] = QUICStream(id: id, isLocal: false, window: configuration.initialStreamWindow)
         events.append(.streamOpened(id))
     }
 

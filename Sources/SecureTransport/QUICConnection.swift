@@ -32,6 +32,7 @@ final class QUICConnection {
     /// The destination connection id that the client made up for its first Initial.
     let firstConnectionID: [UInt8]
 
+    // Safety: the pointers below are made in `init` and freed in `deinit`, ngtcp2 first, which refers to the others.
     var ngtcp2: OpaquePointer?
     /// The made-up path that both ends of every connection have. Its address must not change: ngtcp2 is given pointers.
     let path: UnsafeMutablePointer<sotto_quic_path>
@@ -163,7 +164,8 @@ final class QUICConnection {
         settings.no_pmtud = 1
         settings.cc_algo = NGTCP2_CC_ALGO_CUBIC
         settings.max_window = configuration.maximumSessionWindow
-        settings.max_stream_window = configuration.maximumStreamWindow
+        // Streams' windows grow here, not there: see `growth(of:read:)`.
+        settings.max_stream_window = 0
         return settings
     }
 
@@ -187,10 +189,10 @@ final class QUICConnection {
         clock = max(clock, now)
     }
 
-    /// The peer's tag: the first 8 bytes of the connection ids that it issues. Authenticated once the handshake is
-    /// finished (its transport parameters name the id, and Noise protects those).
+    /// The peer's tag: the first 8 bytes of the connection ids that it issues; nil until they are known. Authenticated
+    /// once the handshake is finished (its transport parameters name the id, and Noise protects those).
     var remoteTag: ConnectionTag? {
-        guard let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
+        guard role == .responder || phase != .handshaking, let ngtcp2, let id = ngtcp2_conn_get_dcid(ngtcp2),
             id.pointee.datalen == PacketHeader.connectionIDLength
         else { return nil }
         return withUnsafeBytes(of: id.pointee.data) { ConnectionTag(connectionID: $0) }

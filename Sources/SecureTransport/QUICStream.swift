@@ -19,7 +19,7 @@ final class QUICStream {
     var isSendingStopped = false
     /// In the connection's queue of streams with something to send.
     var isQueued = false
-    /// The application was refused bytes and waits for room.
+    /// More than half of the buffer was filled: the application will be told when it is half empty again.
     var wantsRoom = false
 
     // Receiving.
@@ -30,11 +30,17 @@ final class QUICStream {
     /// A `streamReadable` event is on its way or not yet answered by a read.
     var isReadableAnnounced = false
 
+    /// Flow-control window in bytes, what of it was read, and when that began.
+    var window: UInt64
+    var readOfWindow: UInt64 = 0
+    var windowBegan: UInt64 = 0
+
     /// ngtcp2 has forgotten the stream.
     var isClosed = false
 
-    init(id: StreamID, isLocal: Bool) {
+    init(id: StreamID, isLocal: Bool, window: UInt64) {
         self.id = id
+        self.window = window
         hasSendSide = id.isBidirectional || isLocal
         hasReceiveSide = id.isBidirectional || !isLocal
         isReceivingDone = !hasReceiveSide

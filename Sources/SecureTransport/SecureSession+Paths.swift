@@ -30,6 +30,7 @@ extension SecureSession {
     /// Whether the relay works: the signaling connection is up, and the peer's as far as known.
     package func setRelayAvailable(_ isAvailable: Bool, now: MonotonicTime) {
         paths.setRelayAvailable(isAvailable, now: now)
+        if isAvailable { connection.probeNow(now: now.nanoseconds) }
         pollPaths(now: now)
     }
 
@@ -55,9 +56,10 @@ extension SecureSession {
 
     /// Gives the probes their keys when the handshake is finished: a replayed call gets no probes.
     func installProbeKeys(now: MonotonicTime) {
-        guard connection.phase == .established, let tag = connection.remoteTag,
+        guard !hasProbeKeys, connection.phase == .established, let tag = connection.remoteTag,
             let secrets = connection.probeSecrets.take()
         else { return }
+        hasProbeKeys = true
         let isInitiator = connection.role == .initiator
         secrets.client.withUnsafeBytes { client in
             secrets.server.withUnsafeBytes { server in
@@ -78,6 +80,10 @@ extension SecureSession {
                 pendingProbes.append((packet, path))
             case .event(let event):
                 pathEvents.append(SessionEvent(event))
+                switch event {
+                case .chosen, .restored: connection.probeNow(now: now.nanoseconds)
+                case .suspected, .lost, .mtu: break
+                }
             }
         }
     }
@@ -121,7 +127,7 @@ extension SecureSession {
     }
 
     private func sendProbes(_ send: (UnsafeRawBufferPointer, Int, PathID) -> Void) {
-        let probes = pendingProbes
+        let probes = connection.phase < .closing ? pendingProbes : []
         pendingProbes = []
         for probe in probes {
             probe.packet.withUnsafeBytes { send($0, $0.count, probe.path) }
@@ -159,9 +165,12 @@ extension SecureSession {
             paths.packetSent(on: path, count: filled.count, now: now)
             send(packets, filled.segment, path)
         }
-        guard connection.phase < .closing else { return ends.forEach { give($0.id) } }
-        if let primary = route.primary { give(primary) }
-        if let duplicate = route.duplicate { give(duplicate) }
+        if connection.phase < .closing {
+            if let primary = route.primary { give(primary) }
+            if let duplicate = route.duplicate { give(duplicate) }
+        } else {
+            for end in ends { give(end.id) }
+        }
     }
 }
 

@@ -8,8 +8,9 @@ extension SecureSession {
         try connection.openStream(bidirectional: bidirectional)
     }
 
-    /// Writes to a stream and returns how many bytes were taken: fewer than offered when its buffer is full; then
-    /// `streamWritable` comes when there is room. `finish` ends the stream after these bytes, if all were taken.
+    /// Writes to a stream and returns how many bytes were taken: fewer than offered when its buffer is full.
+    /// `streamWritable` comes when the buffer, once more than half full, is half empty. `finish` ends the stream after
+    /// these bytes, if all were taken.
     /// Throws `notReady`, `closed`, `unknownStream`, `wrongDirection`, `streamNotWritable`.
     @discardableResult
     package func write(_ bytes: [UInt8], to stream: StreamID, finish: Bool = false) throws(TransportError) -> Int {

@@ -8,7 +8,7 @@ package enum SessionEvent: Equatable, Sendable {
     case streamOpened(StreamID)
     /// There are bytes to read. Comes again only after a `read`, so read until nothing is left.
     case streamReadable(StreamID)
-    /// There is room again in a stream that had refused bytes.
+    /// A stream's send buffer, which was filled by more than half, is half empty again.
     case streamWritable(StreamID)
     /// The peer finished the stream and everything has been read.
     case streamFinished(StreamID)

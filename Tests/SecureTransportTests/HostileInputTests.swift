@@ -42,7 +42,7 @@ import Testing
 
     @Test func packetsOfAHandshakeTamperedWithAtAnyByteAreIgnored() throws {
         let network = try VirtualNetwork()
-        network.tap = { side, path, bytes in
+        network.tap = { [unowned network] side, path, bytes in
             guard side == .server || network.server != nil, bytes.count > 1 else { return }
             for index in stride(from: 0, to: bytes.count, by: bytes.count > 200 ? 7 : 1) {
                 var tampered = bytes
@@ -61,7 +61,7 @@ import Testing
 
     @Test func packetsCutAnywhereAreIgnored() throws {
         let network = try VirtualNetwork()
-        network.tap = { side, path, bytes in
+        network.tap = { [unowned network] side, path, bytes in
             guard side == .server || network.server != nil else { return }
             for length in stride(from: 0, to: bytes.count, by: bytes.count > 200 ? 13 : 1) {
                 network.deliver(Array(bytes[..<length]), to: side.other, on: path)

@@ -32,11 +32,15 @@ import Testing
 
     @Test func aThousandSessionsLeaveNothingBehind() throws {
         for index in 0..<100 { try oneSession(index) }
-        let before = try residentBytes()
-        for index in 0..<1000 { try oneSession(index) }
-        let growth = try residentBytes() - before
-        // Other tests run meanwhile: what is looked for is a loss for each session, of which one holds 100 KB and more.
-        #expect(growth < 40 << 20, "\(growth) bytes")
+        // Other tests run meanwhile and their memory is counted too, but not in every round; a session that leaves
+        // something behind (each holds 100 KB and more) would show in all of them.
+        var growths: [Int] = []
+        for round in 0..<5 {
+            let before = try residentBytes()
+            for index in 0..<200 { try oneSession(round * 200 + index) }
+            growths.append(try residentBytes() - before)
+        }
+        #expect(try #require(growths.min()) < 4 << 20, "\(growths)")
     }
 
     @Test func manyStreamsOneAfterAnotherDoNotAddUp() throws {

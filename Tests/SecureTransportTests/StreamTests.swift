@@ -5,7 +5,7 @@ import Testing
 @testable import SecureTransport
 
 @Suite struct StreamTests {
-    private func connected(
+    func connected(
         seed: UInt64 = 1, relay: Link = Link(), _ configure: (inout SessionConfiguration) -> Void = { _ in }
     ) throws -> (VirtualNetwork, TestEnd) {
         var configuration = SessionConfiguration()
@@ -67,7 +67,6 @@ import Testing
             #expect(server.session.readableBytes(of: stream) <= 64 << 10)
             rounds += 1
         }
-        #expect(network.client.contains(.streamWritable(stream)))
         #expect(network.run { server.finished.contains(stream) })
         #expect(server.received[stream] == pattern(1_000_000))
         #expect(server.events.filter { $0 == .streamFinished(stream) }.count == 1)
@@ -275,5 +274,21 @@ import Testing
             network.run(for: .milliseconds(10))
         }
         #expect(calls > 0)
+    }
+}
+
+extension StreamTests {
+    @Test func roomIsAnnouncedEvenToAWriterThatLooksBeforeItWrites() throws {
+        let (network, server) = try connected { $0.streamSendBuffer = 100_000 }
+        server.keepsBytes = false
+        let session = network.client.session
+        let stream = try session.openStream(bidirectional: true)
+        #expect(try session.write(pattern(60_000), to: stream) == 60_000)
+        #expect(session.writableBytes(of: stream) == 40_000)
+        #expect(network.run(for: .seconds(2)) { network.client.contains(.streamWritable(stream)) })
+        #expect(session.writableBytes(of: stream) >= 50_000)
+        network.run(for: .seconds(1))
+        #expect(session.unacknowledgedBytes(of: stream) == 0)
+        #expect(network.client.events.filter { $0 == .streamWritable(stream) }.count == 1)
     }
 }
