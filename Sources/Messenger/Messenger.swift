@@ -28,6 +28,7 @@ package actor Messenger {
     let logger: Logger
     private var node: PeerNode?
     private var iceLoop: ICELoop?
+    private var networkMonitor: NetworkMonitor?
     private var claim: OnlineClaim?
     private var book: ContactBook
     private var bookGeneration: UInt64
@@ -67,6 +68,10 @@ package actor Messenger {
             guard let self else { return }
             self.loop.execute { self.assumeIsolated { $0.readAll() } }
         }
+        networkMonitor = NetworkMonitor { [weak self] in
+            guard let self else { return }
+            self.loop.execute { self.assumeIsolated { $0.node?.networkChanged() } }
+        }
         node.start()
     }
 
@@ -76,6 +81,7 @@ package actor Messenger {
         isStopped = true
         node?.stop()
         node = nil
+        networkMonitor = nil
         iceLoop?.shutdown()
         events.finish()
         claim = nil

@@ -69,7 +69,7 @@ final class DirectConnector {
     // MARK: When to try
 
     /// Makes an offer.
-    func begin(isFirst: Bool) {
+    func begin() {
         guard policy != .relay, node.isContact(peer) else { return }
         guard node.isSignalingConnected else {
             wantsAttempt = true
@@ -84,7 +84,7 @@ final class DirectConnector {
 
     /// The session is open: from now on its dialer alone makes offers.
     func sessionOpened(isDialer: Bool) {
-        if isDialer, attempts.isEmpty { begin(isFirst: true) }
+        if isDialer, attempts.isEmpty { begin() }
     }
 
     /// The path manager chose this path.
@@ -113,7 +113,9 @@ final class DirectConnector {
 
     /// The server can be reached again.
     func signalingReturned() {
-        if wantsAttempt { begin(isFirst: false) }
+        guard wantsAttempt else { return }
+        wantsAttempt = false
+        if let session = link.active { again(isDialer: session.isDialer) } else { begin() }
     }
 
     func stop() {
@@ -127,9 +129,12 @@ final class DirectConnector {
     }
 
     private func again(isDialer: Bool) {
+        guard policy != .relay else { return }
         guard restarts.take(now: node.clock.now) else { return scheduleRetry() }
+        wantsAttempt = !node.isSignalingConnected
+        guard !wantsAttempt else { return }
         if isDialer {
-            begin(isFirst: false)
+            begin()
         } else {
             node.send(
                 .restart, connectionID: attempts.last?.connectionID ?? [UInt8](repeating: 0, count: 16), to: peer,
@@ -142,7 +147,7 @@ final class DirectConnector {
         retryTimer?.cancel()
         retryTimer = node.clock.after(milliseconds: retry.nextDelay()) { [weak self, weak session] in
             guard let self, let session, session === self.link.active, self.chosenPath == nil else { return }
-            if session.isDialer { self.begin(isFirst: false) }
+            if session.isDialer { self.begin() }
         }
     }
 
@@ -330,7 +335,7 @@ final class DirectConnector {
             attempt(id)?.agent.endRemoteCandidates()
         case .restart:
             guard policy != .relay, link.active?.isDialer == true, restarts.take(now: node.clock.now) else { return }
-            begin(isFirst: false)
+            begin()
         case .bye:
             guard let attempt = attempt(id), attempt.path == nil else { return }
             if attempt.isOfferer, !attempt.knowsPeer { retry.reset(.refused) }

@@ -11,6 +11,8 @@ import Wire
 final class PeerLink {
     /// A dial that hears nothing for so long has failed.
     static let handshakeTimeoutMilliseconds: Int64 = 10_000
+    /// A session of which nothing was heard for so long is dialed anew when the relay is back.
+    static let silenceLimit = TimeSpan.seconds(8)
 
     let peer: PeerID
     let key: PeerKey
@@ -50,13 +52,17 @@ final class PeerLink {
         if let answering, answering.state == .handshaking { return }
         isDialWanted = !node.isSignalingConnected
         guard !isDialWanted else { return }
+        startDial()
+        direct.begin()
+    }
+
+    private func startDial() {
         do {
             let transport = try SecureSession.connect(
                 identity: node.identity, to: peer, greeting: node.greeting(for: peer), now: node.clock.now)
             let session = makeSession(transport, isDialer: true)
             dialing = session
             session.pump()
-            direct.begin(isFirst: true)
             armHandshakeTimer()
         } catch {
             node.dialFailed(peer, .handshake("\(error)"))
@@ -185,7 +191,15 @@ final class PeerLink {
             dialing?.schedulePump()
             answering?.schedulePump()
             direct.signalingReturned()
+            if let active, active.isDialer, active.isSilent(for: Self.silenceLimit) { redial() }
         }
+    }
+
+    /// Dials beside a session of which nothing was heard for so long that its timeouts have grown too long to wait for. The new one takes its
+    /// place when it is open.
+    private func redial() {
+        guard dialing == nil, answering == nil else { return }
+        startDial()
     }
 
     /// Handles a rendezvous payload whose seal proved that the peer wrote it.
@@ -231,6 +245,7 @@ final class PeerLink {
     /// The device's addresses changed: every path is in doubt, so look for new ones at once.
     func networkChanged() {
         guard let active else { return }
+        active.networkChanged()
         direct.networkChanged(isDialer: active.isDialer)
     }
 }

@@ -20,6 +20,7 @@ package final class PeerSession {
     package private(set) var path: PathReport?
 
     private var pathID = PathID.relay
+    private var heardAt: MonotonicTime
 
     enum State { case handshaking, open, closed }
 
@@ -40,6 +41,7 @@ package final class PeerSession {
         self.link = link
         self.clock = clock
         self.startedAt = clock.now
+        self.heardAt = startedAt
     }
 
     // MARK: The conversation
@@ -86,7 +88,18 @@ package final class PeerSession {
 
     func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
         guard state != .closed else { return }
-        transport.receive(packet, on: path, now: clock.now)
+        heardAt = clock.now
+        transport.receive(packet, on: path, now: heardAt)
+        schedulePump()
+    }
+
+    /// Whether no packet came for so long.
+    func isSilent(for span: TimeSpan) -> Bool { clock.now - heardAt > span }
+
+    /// The device's addresses changed.
+    func networkChanged() {
+        guard state != .closed else { return }
+        transport.networkChanged(now: clock.now)
         schedulePump()
     }
 

@@ -239,6 +239,22 @@ extension QUICConnection {
         }
     }
 
+    /// Sends the next probe timeout's packets with the next write, instead of waiting for it: something carries packets again, and the
+    /// timeout has doubled with each packet that was lost meanwhile (RFC 9002 §6.2.1).
+    ///
+    /// ngtcp2 has no call for that, but takes a time that lies ahead. Where its idle timeout lies before the probe timeout it refuses without
+    /// changing anything.
+    func probeNow(now: UInt64) {
+        advanceClock(now)
+        guard phase == .established, let ngtcp2 else { return }
+        let statistics = connectionStatistics
+        guard statistics.pto_count > 0, statistics.loss_detection_timer != .max,
+            statistics.loss_detection_timer > clock
+        else { return }
+        let result = ngtcp2_conn_handle_expiry(ngtcp2, statistics.loss_detection_timer)
+        if result != NGTCP2_ERR_IDLE_CLOSE { handle(result) }
+    }
+
     private var probeTimeouts: Int {
         connectionStatistics.pto_count
     }

@@ -30,6 +30,7 @@ extension SecureSession {
     /// Whether the relay works: the signaling connection is up, and the peer's as far as known.
     package func setRelayAvailable(_ isAvailable: Bool, now: MonotonicTime) {
         paths.setRelayAvailable(isAvailable, now: now)
+        if isAvailable { connection.probeNow(now: now.nanoseconds) }
         pollPaths(now: now)
     }
 
@@ -79,6 +80,10 @@ extension SecureSession {
                 pendingProbes.append((packet, path))
             case .event(let event):
                 pathEvents.append(SessionEvent(event))
+                switch event {
+                case .chosen, .restored: connection.probeNow(now: now.nanoseconds)
+                case .suspected, .lost, .mtu: break
+                }
             }
         }
     }

@@ -135,7 +135,9 @@ import Wire
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<20 {
                 group.addTask {
-                    try home.update { try $0.add(Contact(peer: try Identity.generate().peerID, name: "contact \(number)")) }
+                    try home.update {
+                        try $0.add(Contact(peer: try Identity.generate().peerID, name: "contact \(number)"))
+                    }
                 }
             }
             try await group.waitForAll()
