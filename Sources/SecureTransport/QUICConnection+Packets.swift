@@ -1,4 +1,5 @@
 import CNGTCP2
+import Noise
 
 // Packets in and out, and time.
 
@@ -184,20 +185,25 @@ extension QUICConnection {
     // MARK: Keys
 
     private func updateKeysIfDue() {
-        guard counters.pointee.sealedWithCurrentKey >= configuration.keyUpdateInterval else { return }
+        let busier = max(counters.pointee.sealedWithCurrentKey, counters.pointee.openedWithCurrentKey)
+        guard role == .initiator, busier >= configuration.keyUpdateInterval else { return }
         updateKeys(now: clock)
     }
 
     /// Starts a key update (RFC 9001 §6). Returns false, and changes nothing, while the handshake is unconfirmed or an
-    /// earlier update not acknowledged for three probe timeouts.
+    /// earlier update not acknowledged for three probe timeouts, and always on the server: when both ends start one at
+    /// the same time and one of them has nothing to send, ngtcp2 0.12.1 never gets ready for the next, and then nothing
+    /// of the other end's opens any more.
     @discardableResult
     func updateKeys(now: UInt64) -> Bool {
         advanceClock(now)
-        guard phase == .established, isConfirmed, let ngtcp2, ngtcp2_conn_is_in_draining_period(ngtcp2) == 0,
+        guard role == .initiator, phase == .established, isConfirmed, let ngtcp2,
+            ngtcp2_conn_is_in_draining_period(ngtcp2) == 0,
             ngtcp2_conn_is_in_closing_period(ngtcp2) == 0,
             ngtcp2_conn_initiate_key_update(ngtcp2, clock) == 0
         else { return false }
         counters.pointee.sealedWithCurrentKey = 0
+        counters.pointee.openedWithCurrentKey = 0
         keyUpdates += 1
         return true
     }
