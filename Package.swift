@@ -104,7 +104,11 @@ let package = Package(
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
-            "SignalingTests", ["SignalingServer", "SignalingClient", "Identity", "Wire", logging, nioCore, nioPosix]),
+            "SignalingTests",
+            [
+                "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
+                nioCore, nioPosix,
+            ]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
         tests(
             "MessengerTests",

@@ -53,9 +53,9 @@ package struct PathConfiguration: Hashable, Sendable {
     /// A loss within this time of the last one, of the same kind of path, counts as flapping.
     package var flapMemory: TimeSpan = .seconds(60)
     /// How long a path that flapped once must answer without a gap before it is used again; doubled with each flap.
-    package var flapPenalty: TimeSpan = .milliseconds(500)
+    package var flapPenalty: TimeSpan = .seconds(1)
     /// The longest such time.
-    package var maximumFlapPenalty: TimeSpan = .seconds(3)
+    package var maximumFlapPenalty: TimeSpan = .milliseconds(3_500)
     /// Between pings on a path that serves its penalty, and on one that does not answer although the peer is heard there.
     package var penaltyInterval: TimeSpan = .milliseconds(200)
 

@@ -3,6 +3,8 @@
 /// QUIC keeps pointers to sent bytes until they are acknowledged, so a growing array will not do. Small streams get
 /// small chunks. Dropping from the front frees whole chunks; nothing is ever copied twice.
 struct ByteQueue: ~Copyable {
+    // Safety: each chunk's memory belongs to the queue (not copyable) from `addChunk` until it is freed in `drop`,
+    // `releaseAll` or `deinit`; `count` bytes of it are initialised, and only those are read.
     private struct Chunk {
         let memory: UnsafeMutableRawPointer
         let capacity: Int

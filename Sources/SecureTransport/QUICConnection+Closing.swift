@@ -13,10 +13,33 @@ struct ClosingState {
     /// The packet that tells the peer; sent again, ever more rarely, to a peer that goes on sending.
     var packet: [UInt8] = []
     var isSendingDue = true
-    /// When the connection may be forgotten, in nanoseconds. Set when the packet is first sent.
-    var deadline: UInt64?
+    /// When the connection may be forgotten, in nanoseconds: three probe timeouts after the packet was first sent.
+    private var deadline: UInt64?
+    /// When the packet is sent again unasked: one and two probe timeouts after the first time.
+    private var repeats: [UInt64] = []
     private var heard: UInt64 = 0
     private var nextAnswer: UInt64 = 1
+
+    /// Begins the closing period.
+    mutating func begin(now: UInt64, probeTimeout: UInt64) {
+        let times = (1...3).map { now.addingReportingOverflow($0 * probeTimeout) }
+        repeats = times.prefix(2).map(\.partialValue)
+        deadline = times.contains { $0.overflow } ? now : times[2].partialValue
+    }
+
+    /// When `advance` is due; nil before the packet was first sent.
+    var nextTimeout: UInt64? {
+        repeats.first ?? deadline
+    }
+
+    /// Returns whether the closing period is over.
+    mutating func advance(now: UInt64) -> Bool {
+        if let time = repeats.first, time <= now {
+            repeats.removeFirst()
+            isSendingDue = true
+        }
+        return deadline.map { $0 <= now } ?? false
+    }
 
     /// A packet came in the closing period: it is answered with the close packet for the 1st, 2nd, 4th, 8th… of them.
     mutating func heardPacket() {
@@ -100,8 +123,7 @@ extension QUICConnection {
                 return 0
             }
             closing.packet = packet
-            let (deadline, overflow) = clock.addingReportingOverflow(3 * probeTimeout)
-            closing.deadline = overflow ? clock : deadline
+            closing.begin(now: clock, probeTimeout: probeTimeout)
         }
         buffer.copyBytes(from: closing.packet)
         return closing.packet.count

@@ -192,20 +192,25 @@ extension QUICConnection {
     // MARK: Keys
 
     private func updateKeysIfDue() {
-        guard counters.pointee.sealedWithCurrentKey >= configuration.keyUpdateInterval else { return }
+        let busier = max(counters.pointee.sealedWithCurrentKey, counters.pointee.openedWithCurrentKey)
+        guard role == .initiator, busier >= configuration.keyUpdateInterval else { return }
         updateKeys(now: clock)
     }
 
     /// Starts a key update (RFC 9001 §6). Returns false, and changes nothing, while the handshake is unconfirmed or an
-    /// earlier update not acknowledged for three probe timeouts.
+    /// earlier update not acknowledged for three probe timeouts, and always on the server: when both ends start one at
+    /// the same time and one of them has nothing to send, ngtcp2 0.12.1 never gets ready for the next, and then nothing
+    /// of the other end's opens any more.
     @discardableResult
     func updateKeys(now: UInt64) -> Bool {
         advanceClock(now)
-        guard phase == .established, isConfirmed, let ngtcp2, ngtcp2_conn_is_in_draining_period(ngtcp2) == 0,
+        guard role == .initiator, phase == .established, isConfirmed, let ngtcp2,
+            ngtcp2_conn_is_in_draining_period(ngtcp2) == 0,
             ngtcp2_conn_is_in_closing_period(ngtcp2) == 0,
             ngtcp2_conn_initiate_key_update(ngtcp2, clock) == 0
         else { return false }
         counters.pointee.sealedWithCurrentKey = 0
+        counters.pointee.openedWithCurrentKey = 0
         keyUpdates += 1
         return true
     }
@@ -216,7 +221,7 @@ extension QUICConnection {
     var nextTimeout: UInt64? {
         switch phase {
         case .closed: return nil
-        case .closing: return closing.deadline ?? clock
+        case .closing: return closing.nextTimeout ?? clock
         case .handshaking, .established:
             guard let ngtcp2 else { return nil }
             // One nanosecond past the expiry: at exactly that instant ngtcp2 may find nothing to do, for ever.
@@ -231,7 +236,7 @@ extension QUICConnection {
         switch phase {
         case .closed: return false
         case .closing:
-            if let deadline = closing.deadline, deadline <= clock { phase = .closed }
+            if closing.advance(now: clock) { phase = .closed }
             return false
         case .handshaking, .established:
             guard let ngtcp2, ngtcp2_conn_get_expiry(ngtcp2) <= clock else { return false }
@@ -261,11 +266,11 @@ extension QUICConnection {
         connectionStatistics.pto_count
     }
 
-    /// Smoothed round-trip time in nanoseconds, congestion window and bytes in flight.
-    var estimates: (roundTrip: UInt64, window: Int, inFlight: Int) {
+    /// Smoothed round-trip time in nanoseconds (nil before the first sample), congestion window and bytes in flight.
+    var estimates: (roundTrip: UInt64?, window: Int, inFlight: Int) {
         let statistics = connectionStatistics
         return (
-            statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
         )
     }
 

@@ -32,6 +32,7 @@ final class QUICConnection {
     /// The destination connection id that the client made up for its first Initial.
     let firstConnectionID: [UInt8]
 
+    // Safety: the pointers below are made in `init` and freed in `deinit`, ngtcp2 first, which refers to the others.
     var ngtcp2: OpaquePointer?
     /// The made-up path that both ends of every connection have. Its address must not change: ngtcp2 is given pointers.
     let path: UnsafeMutablePointer<sotto_quic_path>

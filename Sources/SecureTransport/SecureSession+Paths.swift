@@ -56,9 +56,10 @@ extension SecureSession {
 
     /// Gives the probes their keys when the handshake is finished: a replayed call gets no probes.
     func installProbeKeys(now: MonotonicTime) {
-        guard connection.phase == .established, let tag = connection.remoteTag,
+        guard !hasProbeKeys, connection.phase == .established, let tag = connection.remoteTag,
             let secrets = connection.probeSecrets.take()
         else { return }
+        hasProbeKeys = true
         let isInitiator = connection.role == .initiator
         secrets.client.withUnsafeBytes { client in
             secrets.server.withUnsafeBytes { server in

@@ -20,10 +20,12 @@ package final class SecureSession {
     var pathEvents = EventQueue()
     var pendingProbes: [(packet: [UInt8], path: PathID)] = []
     var isTransmitting = false
+    var hasProbeKeys = false
     var sentPackets: UInt64 = 0
     var sentBytes: UInt64 = 0
     private var receivedPackets: UInt64 = 0
     private var receivedBytes: UInt64 = 0
+    // Safety: this object's own from `init` to `deinit`; `transmit`, which does not nest, is its only user.
     let burst: UnsafeMutableRawBufferPointer
 
     init(connection: QUICConnection, pathConfiguration: PathConfiguration, now: MonotonicTime) {
@@ -87,6 +89,8 @@ package final class SecureSession {
         connection.handshake.greeting = greeting
         try connection.answer()
         let session = SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
+        session.receivedPackets = 1
+        session.receivedBytes = UInt64(firstPacket.count)
         session.addPath(path, kind: kind, now: now)
         return session
     }
@@ -127,7 +131,7 @@ package final class SecureSession {
     package var statistics: SessionStatistics {
         let quic = connection.estimates
         return SessionStatistics(
-            roundTrip: .nanoseconds(Int64(clamping: quic.roundTrip)), congestionWindow: quic.window,
+            roundTrip: quic.roundTrip.map { .nanoseconds(Int64(clamping: $0)) }, congestionWindow: quic.window,
             bytesInFlight: quic.inFlight,
             packetsSent: sentPackets, bytesSent: sentBytes, packetsReceived: receivedPackets,
             bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected,

@@ -30,7 +30,11 @@ final class EntryHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        client.end(error is HTTPParserError ? .notSotto("it does not answer in HTTP") : ConnectFailure.reason(error))
+        switch error {
+        case is HTTPParserError: client.end(.notSotto("it does not answer in HTTP"))
+        case is NIOHTTPClientUpgradeError: client.end(.notSotto("its WebSocket handshake is wrong"))
+        default: client.end(ConnectFailure.reason(error))
+        }
     }
 }
 

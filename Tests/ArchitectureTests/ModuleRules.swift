@@ -85,8 +85,11 @@ enum ModuleGraph {
             foreign: webSocket.union(system).union(["Crypto", "Logging", "ServiceLifecycle"]),
             "The server knows frames and signatures, and has no code that could open what it relays."),
         rule(
-            "sotto-signal", .program, folder: "signaling/Sources/sotto-signal", own: ["SignalingServer"],
-            foreign: system.union(["ArgumentParser", "Configuration", "Logging", "ServiceLifecycle"]),
+            "sotto-signal", .program, folder: "signaling/Sources/sotto-signal", own: ["SignalingServer", "Wire"],
+            foreign: system.union([
+                "ArgumentParser", "Configuration", "Logging", "NIOCore", "ServiceLifecycle", "SystemPackage",
+                "UnixSignals",
+            ]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
             "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab"], foreign: system,

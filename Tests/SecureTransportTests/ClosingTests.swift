@@ -126,6 +126,21 @@ import Testing
         #expect(server.closeReason == .remote(code: 5, reason: "bye"))
     }
 
+    @Test func aLostClosePacketIsRepeatedToASilentPeerToo() throws {
+        let network = try VirtualNetwork()
+        try #require(network.connect())
+        network.run(for: .seconds(3))
+        network[.relay, from: .client].isDark = true
+        network.client.session.close(code: 5, reason: "bye", now: network.now)
+        network.flush()
+        network[.relay, from: .client].isDark = false
+        let before = network[.relay, from: .client].packets
+        #expect(network.run(for: .seconds(5)) { network.server?.closeReason == .remote(code: 5, reason: "bye") })
+        network.run(for: .seconds(60))
+        #expect(network[.relay, from: .client].packets - before <= 3)
+        #expect(network.client.session.isFinished)
+    }
+
     @Test func whatWasReceivedBeforeTheEndCanStillBeRead() throws {
         let network = try VirtualNetwork()
         try #require(network.connect())

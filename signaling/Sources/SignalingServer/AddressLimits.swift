@@ -53,6 +53,9 @@ final class AddressLimits: Sendable {
     /// Connections open now.
     var total: Int { state.withLock { $0.total } }
 
+    /// Addresses that are remembered.
+    var known: Int { state.withLock { $0.entries.count } }
+
     /// A connection has come. Every answer but `.refused` needs a ``release(_:now:)`` when it ends.
     func admit(_ key: AddressKey, now: NIODeadline) -> Admission {
         state.withLock { state in

@@ -57,17 +57,18 @@ extension ConnectionHandler {
     func leave() {
         guard let session else { return }
         self.session = nil
+        server.logger.info("left", metadata: ["session": "\(Self.hex(session.name))"])
         if let blocked = session.blocked { blocked.queue.giveUp(session.outbox, inVain: false) }
         server.router.detach(session.outbox, of: session.peer)
         let rest = session.outbox.close()
-        for waiter in rest.waiters { waiter.resumed() }
         for signal in rest.signals {
-            if case (.queued, _) = server.router.signal(signal, to: session.peer, waiter: nil) { continue }
-            guard let sender = signal.sender else { continue }
+            guard !server.router.inherit(signal, by: session.peer), let sender = signal.sender else { continue }
             let answer = SignalingFrame.unreachable(peer: session.peer, reason: .notConnected)
             guard let bytes = try? answer.encode() else { continue }
             _ = server.router.signal(
                 Outbox.Signal(frame: ByteBuffer(bytes: bytes), sender: nil), to: sender, waiter: nil)
         }
+        // Only now, so that what waits longest goes first.
+        for waiter in rest.waiters { waiter.resumed() }
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import NIOCore
 import Wire
 
@@ -53,12 +54,14 @@ extension ConnectionHandler {
     }
 
     private func logIn(_ peer: PeerKey) {
-        guard let context, (try? raiseFrameLimit()) != nil else { return closeNow() }
+        guard let context else { return }
+        openGate()
         let now = NIODeadline.now()
         let limits = server.limits
         let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits)
+        let welcome = server.welcome(for: peer, time: Int64(Self.milliseconds / 1000))
         session = Session(
-            peer: peer, peerBytes: peer.bytes, outbox: outbox,
+            name: welcome.session, peer: peer, peerBytes: peer.bytes, outbox: outbox,
             frames: TokenBucket(limits.frames, now: now), bytes: TokenBucket(limits.bytes, now: now),
             signals: TokenBucket(limits.signals, now: now),
             unreachable: TokenBucket(limits.unreachable, now: now))
@@ -67,8 +70,14 @@ extension ConnectionHandler {
         unanswered = 0
         server.metrics.logins.add()
         let older = server.router.attach(outbox, as: peer)
-        send(.welcome(server.welcome(for: peer, time: Int64(Self.milliseconds / 1000))))
+        send(.welcome(welcome))
+        server.logger.info("logged in", metadata: ["session": "\(Self.hex(welcome.session))"])
         older?.replace()
+    }
+
+    /// The log's name of a session.
+    static func hex(_ session: [UInt8]) -> String {
+        session.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     /// Milliseconds since 1970.

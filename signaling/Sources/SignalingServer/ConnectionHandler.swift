@@ -21,6 +21,8 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
 
     /// What a login brings.
     struct Session {
+        /// What the log calls this connection.
+        let name: [UInt8]
         let peer: PeerKey
         let peerBytes: [UInt8]
         let outbox: Outbox
@@ -44,6 +46,8 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     let server: ServerContext
     private let connections: LoopConnections
     let admission: AddressLimits.Admission
+    /// What stands in front of the decoder until the login holds.
+    private var gate: LoginGate?
 
     private(set) var context: ChannelHandlerContext?
     var phase = Phase.challenged
@@ -68,8 +72,10 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     private var wantsRead = false
 
     init(
-        server: ServerContext, connections: LoopConnections, admission: AddressLimits.Admission, hint: HostName?
+        server: ServerContext, connections: LoopConnections, admission: AddressLimits.Admission, hint: HostName?,
+        gate: LoginGate
     ) {
+        self.gate = gate
         self.server = server
         self.connections = connections
         self.admission = admission
@@ -158,8 +164,9 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         context.read()
     }
 
-    /// The rate does not matter any more.
+    /// Neither the rate nor what waits for it matters any more.
     func endPause() {
+        held = nil
         pause?.cancel()
         pause = nil
         guard wantsRead, let context else { return }
@@ -218,26 +225,21 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
             close(.protocolError, reason: "fragments out of order")
             return nil
         }
-        if fragments == nil, frame.fin { return frame.unmaskedData }
         var message = fragments.take() ?? ByteBuffer()
         guard message.readableBytes + frame.length <= frameLimit else {
             close(.frameTooLarge, reason: "frame too large")
             return nil
         }
+        if message.readableBytes == 0, frame.fin { return frame.unmaskedData }
         message.writeImmutableBuffer(frame.unmaskedData)
         if frame.fin { return message }
         fragments = message
         return nil
     }
 
-    /// After the login frames may be larger: another decoder takes over what follows. Called while the decoder of before
-    /// delivers AUTH, so that all it holds are whole bytes of later frames, which it passes on.
-    func raiseFrameLimit() throws {
-        guard let pipeline = context?.pipeline.syncOperations else { return }
-        let old = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
-        let new = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: SignalingFrame.maximumFrame))
-        try pipeline.addHandler(new, position: .after(old))
-        pipeline.removeHandler(old, promise: nil)
+    /// The login holds: frames may be larger now.
+    func openGate() {
+        if let gate = gate.take() { context?.pipeline.syncOperations.removeHandler(gate, promise: nil) }
     }
 
     // MARK: The end

@@ -106,7 +106,7 @@ struct Listener {
     ) throws {
         let bound = NIOLoopBound((http: http, connections: connections), eventLoop: channel.eventLoop)
         let upgrader = NIOWebSocketServerUpgrader(
-            maxFrameSize: SignalingFrame.maximumFrameBeforeLogin, automaticErrorHandling: false,
+            maxFrameSize: SignalingFrame.maximumFrame, automaticErrorHandling: false,
             shouldUpgrade: { channel, request in
                 channel.eventLoop.makeSucceededFuture(HTTPHandler.upgradeHeaders(request))
             },
@@ -115,9 +115,13 @@ struct Listener {
                     let (http, connections) = bound.value
                     channel.pipeline.syncOperations.removeHandler(http, promise: nil)
                     let hint = request.headers.first(name: "host").flatMap(OwnHosts.host(inHeader:))
-                    try channel.pipeline.syncOperations.addHandler(
+                    let pipeline = channel.pipeline.syncOperations
+                    let decoder = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
+                    let gate = LoginGate()
+                    try pipeline.addHandler(gate, position: .before(decoder))
+                    try pipeline.addHandler(
                         ConnectionHandler(
-                            server: context, connections: connections, admission: admission, hint: hint))
+                            server: context, connections: connections, admission: admission, hint: hint, gate: gate))
                 }
             })
         var limits = NIOHTTPDecoderLimitConfiguration()

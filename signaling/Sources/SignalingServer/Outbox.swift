@@ -88,13 +88,15 @@ final class Outbox: Sendable {
 
     /// Queues a SIGNAL frame; from any thread.
     ///
-    /// - Parameter waiter: the sender's outbox, which is told when there is room again after `.wait`; nil: do not wait.
-    func offer(signal: Signal, waiter: Outbox?) -> SignalOutcome {
+    /// - Parameters:
+    ///   - waiter: the sender's outbox, which is told when there is room again after `.wait`; nil: do not wait.
+    ///   - isInherited: whether it comes from the queue of an older connection of the same peer: there is room for these.
+    func offer(signal: Signal, waiter: Outbox?, isInherited: Bool = false) -> SignalOutcome {
         let (outcome, handler) = state.withLock { state -> (SignalOutcome, NIOLoopBound<ConnectionHandler>?) in
             guard let handler = state.handler else { return (.closed, nil) }
             var queue = state.signals.take() ?? CircularBuffer(initialCapacity: 4)
             defer { state.signals = queue }
-            guard queue.count < signalLimit else {
+            guard isInherited || queue.count < signalLimit else {
                 guard !state.isStalled, let waiter else { return (.overloaded, nil) }
                 if !state.waiters.contains(where: { $0 === waiter }) { state.waiters.append(waiter) }
                 return (.wait, nil)

@@ -13,6 +13,8 @@ protocol Router: Sendable {
     func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome
     /// Carries a SIGNAL frame. With `.wait`, the outbox that has no room is returned as well.
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?)
+    /// Carries a SIGNAL frame that a peer's older connection has left. False when the peer has no newer one.
+    func inherit(_ signal: Outbox.Signal, by peer: PeerKey) -> Bool
     /// Number of peers connected here.
     var count: Int { get }
 }
@@ -46,6 +48,11 @@ final class LocalRouter: Router {
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?) {
         guard let outbox = find(peer) else { return (.closed, nil) }
         return (outbox.offer(signal: signal, waiter: waiter), outbox)
+    }
+
+    func inherit(_ signal: Outbox.Signal, by peer: PeerKey) -> Bool {
+        guard case .queued = find(peer)?.offer(signal: signal, waiter: nil, isInherited: true) else { return false }
+        return true
     }
 
     var count: Int {

@@ -94,17 +94,19 @@ package final class SignalingServer: Sendable {
             context: parts.context, group: parts.group,
             connections: Dictionary(uniqueKeysWithValues: zip(loops.map { ObjectIdentifier($0) }, parts.connections)),
             certificates: parts.certificates)
-        let channel = try await listener.listen(on: parts.context.configuration.listen)
-        guard let address = channel.localAddress else {
-            throw ServerError.listen(address: "\(parts.context.configuration.listen)", reason: "no local address")
-        }
-        var listeners = [channel]
+        var listeners: [any Channel] = []
         var stunAddress: SocketAddress?
+        // First, so that no client is welcomed without hearing of it.
         if let wanted = parts.context.configuration.stun {
             let stun = try await listener.listenSTUN(on: wanted)
             listeners.append(stun)
             stunAddress = stun.localAddress
             parts.context.setSTUNPort(UInt16(clamping: stun.localAddress?.port ?? 0))
+        }
+        let channel = try await listener.listen(on: parts.context.configuration.listen)
+        listeners.append(channel)
+        guard let address = channel.localAddress else {
+            throw ServerError.listen(address: "\(parts.context.configuration.listen)", reason: "no local address")
         }
         let server = SignalingServer(parts, listeners: listeners, address: address, stunAddress: stunAddress)
         server.watchCertificates()

@@ -4,7 +4,7 @@ package import NIOCore
 package struct RateLimit: Hashable, Sendable {
     /// Units a second, > 0.
     package var rate: Double
-    /// Units at once, > 0.
+    /// Units at once, ≥ 1.
     package var burst: Double
 
     package init(rate: Double, burst: Double) {
@@ -25,19 +25,19 @@ package struct TokenBucket: Sendable {
         updated = now
     }
 
-    /// Takes `count` tokens if there are any at all, going into debt for the rest, so that something larger than the
-    /// burst passes too. False, and nothing taken, while in debt.
+    /// Takes `count` tokens if there is one at all, going into debt for the rest, so that something larger than the burst
+    /// passes too. False, and nothing taken, when there is none.
     package mutating func take(_ count: Double, now: NIODeadline) -> Bool {
         refill(now)
-        guard tokens > 0 else { return false }
+        guard tokens >= 1 else { return false }
         tokens -= count
         return true
     }
 
     /// When ``take(_:now:)`` would succeed again.
     package func available(now: NIODeadline) -> NIODeadline {
-        guard tokens <= 0 else { return now }
-        return updated + .nanoseconds(Int64(min((1 - tokens) / limit.rate, 3600) * 1e9))
+        guard tokens < 1 else { return now }
+        return updated + .nanoseconds(Int64(min((1 - tokens) / limit.rate, 3600) * 1e9) + 1)
     }
 
     /// Whether nothing would be forgotten by making a new one.

@@ -19,6 +19,7 @@ enum ConfigurationFile {
                 "the configuration file \(path) has an unknown key \"\(printable(key))\"; there are "
                     + SettingKey.allCases.map(\.rawValue).joined(separator: ", "))
         }
+        if let key = file.objects.first { throw SettingsError("setting \(key): it is an object") }
         do {
             return try await FileProvider<JSONSnapshot>(filePath: FilePath(path))
         } catch {
@@ -29,9 +30,16 @@ enum ConfigurationFile {
     /// The keys of an object, whatever their values.
     private struct Keys: Decodable {
         let keys: [String]
+        /// Those whose values are objects.
+        let objects: [String]
 
         init(from decoder: any Decoder) throws {
-            keys = try decoder.container(keyedBy: Key.self).allKeys.map(\.stringValue)
+            let container = try decoder.container(keyedBy: Key.self)
+            keys = container.allKeys.map(\.stringValue)
+            objects = container.allKeys.filter {
+                (try? container.nestedContainer(keyedBy: Key.self, forKey: $0)) != nil
+            }
+            .map(\.stringValue)
         }
     }
 

@@ -26,12 +26,14 @@ struct LogLines: LogHandler {
         ]
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         fields += all.sorted { $0.key < $1.key }.map { ($0.key, $0.value.description) }
-        let line =
-            switch format {
-            case .logfmt: fields.map { "\($0.0)=\(Self.logfmt($0.1))" }.joined(separator: " ")
-            case .json: "{" + fields.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}"
-            }
-        StandardError.write(line + "\n")
+        StandardError.write(Self.line(fields, format) + "\n")
+    }
+
+    static func line(_ fields: [(String, String)], _ format: Format) -> String {
+        switch format {
+        case .logfmt: fields.map { "\($0.0)=\(logfmt($0.1))" }.joined(separator: " ")
+        case .json: "{" + fields.map { "\(json($0.0)):\(json($0.1))" }.joined(separator: ",") + "}"
+        }
     }
 
     /// RFC 3339, in UTC, with milliseconds.

@@ -52,7 +52,8 @@ struct SettingsReader {
 
     func list(_ key: SettingKey) async throws(SettingsError) -> [String] {
         do {
-            return try await reader.fetchStringArray(forKey: ConfigKey([key.rawValue])) ?? []
+            // An empty variable is an empty list, not a list of one empty string.
+            return try await (reader.fetchStringArray(forKey: ConfigKey([key.rawValue])) ?? []).filter { !$0.isEmpty }
         } catch {
             throw wrong(key, "it is not a list of strings")
         }
