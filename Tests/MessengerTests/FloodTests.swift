@@ -41,25 +41,4 @@ import Wire
             try await mallory.vanish()
         }
     }
-
-    /// Whoever recorded a contact's first packet can make it look as if the contact were calling.
-    @Test func callThatComesToNothingDoesNotSwallowADial() async throws {
-        try await Lab.run { lab in
-            let home = try lab.home("alice")
-            let bob = try await ScriptedPeer.loggedIn(lab)
-            try Lab.add(bob.id, "bob", to: home)
-            let alice = try lab.person(home)
-            let packet = try await firstPacket(bob, to: alice.id)
-            try await alice.online()
-            try await bob.relay([packet], to: alice.id)
-            _ = try await bob.packets.next("answer to the replay") { $0 }
-            try await bob.answer(greeting: bob.greeting())
-            try await alice.send("are you there?", to: "bob")
-            let frame = try await bob.frames.next("message", within: 30) { frame in
-                if case .message(_, _, let text) = frame { text } else { nil }
-            }
-            #expect(frame == "are you there?")
-            try await bob.vanish()
-        }
-    }
 }

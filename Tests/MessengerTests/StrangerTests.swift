@@ -69,7 +69,8 @@ import Wire
             // Also the way back, which needs candidates from alice.
             try await alice.send("welcome", to: "bob")
             #expect(try await bob.text() == "welcome")
-            try await bob.when(.direct)
+            // Perhaps before the message.
+            try await bob.log.until("path direct") { _ in bob.paths.contains(.direct) ? () : nil }
         }
     }
 
