@@ -109,6 +109,11 @@ package actor Messenger {
         return try book.contact(named: name)
     }
 
+    /// What carries the conversation with a contact now, freshly measured; `nil` while there is no session.
+    package func path(to contact: Contact) -> ConversationPath? {
+        conversations[contact.peer]?.session?.currentPath.map { ConversationPath($0) }
+    }
+
     /// Messages that the contact has not confirmed yet.
     package func undelivered(to contact: Contact) -> Int { conversations[contact.peer]?.outbox.count ?? 0 }
 

@@ -259,11 +259,11 @@ extension QUICConnection {
         connectionStatistics.pto_count
     }
 
-    /// Smoothed round-trip time in nanoseconds, congestion window and bytes in flight.
-    var estimates: (roundTrip: UInt64, window: Int, inFlight: Int) {
+    /// Smoothed round-trip time in nanoseconds (nil before the first sample), congestion window and bytes in flight.
+    var estimates: (roundTrip: UInt64?, window: Int, inFlight: Int) {
         let statistics = connectionStatistics
         return (
-            statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
         )
     }
 

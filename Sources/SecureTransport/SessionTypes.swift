@@ -67,8 +67,8 @@ package enum CloseReason: Equatable, Sendable {
 
 /// Counts and estimates of a session, for display and benchmarks.
 package struct SessionStatistics: Sendable {
-    /// QUIC's smoothed round-trip time.
-    package var roundTrip: TimeSpan
+    /// QUIC's smoothed round-trip time; nil before the first sample.
+    package var roundTrip: TimeSpan?
     /// QUIC's congestion window and what of it is used, in bytes.
     package var congestionWindow: Int
     package var bytesInFlight: Int
