@@ -321,6 +321,7 @@ final class DirectConnector {
         case .offer(let credentials, let candidates):
             guard attempt(id) == nil else { return }
             guard policy != .relay else { return node.send(.bye, connectionID: id, to: peer, key: key) }
+            guard node.admitsOffer(from: peer) else { return }
             // What the peer offered before is superseded unless it led somewhere.
             for attempt in attempts where !attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
             start(connectionID: id, isOfferer: false)

@@ -49,8 +49,8 @@ final class PeerLink {
     /// Begins a session unless there is one, or a dial is on its way.
     func dial() {
         guard active == nil, dialing == nil else { return }
-        if let answering, answering.state == .handshaking { return }
-        isDialWanted = !node.isSignalingConnected
+        // The peer's own dial will do, if it comes to a session; else ours is still owed.
+        isDialWanted = answering != nil || !node.isSignalingConnected
         guard !isDialWanted else { return }
         startDial()
         direct.begin()
@@ -87,9 +87,11 @@ final class PeerLink {
     }
 
     private func failDial(_ failure: DialFailure) {
-        guard let dialing else { return }
+        guard dialing != nil || (isDialWanted && node.isSignalingConnected) else { return }
+        isDialWanted = false
+        let dialing = dialing
         self.dialing = nil
-        dialing.abandon(.local)
+        dialing?.abandon(.local)
         if active == nil { direct.stop() }
         node.dialFailed(peer, failure)
     }
@@ -267,6 +269,7 @@ extension PeerLink {
     func sessionOpened(_ session: PeerSession) {
         let previous = active
         active = session
+        isDialWanted = false
         if dialing === session { dialing = nil }
         if answering === session { answering = nil }
         // Our own dial lost to the peer's, or is no longer needed.
@@ -299,11 +302,15 @@ extension PeerLink {
             switch end {
             case .remote(CloseCode.refused, _): node.dialFailed(peer, .refused)
             case .transport(let text): node.dialFailed(peer, .handshake(text))
-            case .timedOut: node.dialFailed(peer, .noAnswer)
-            case .local, .replaced, .forgotten, .remote: break
+            case .timedOut, .forgotten, .remote: node.dialFailed(peer, .noAnswer)
+            case .local, .replaced: break
             }
         }
-        if answering === session { answering = nil }
+        if answering === session {
+            answering = nil
+            // The dial that waited for it goes out now, unless another call of the peer's takes its place.
+            if isDialWanted { node.clock.soon { [weak self] in self?.dial() } }
+        }
         if active === session {
             active = nil
             direct.stop()

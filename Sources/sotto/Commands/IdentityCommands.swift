@@ -129,10 +129,10 @@ struct Verify: AsyncParsableCommand {
             let home = try common.unlock()
             if confirm || revoke { try home.update { try $0.setVerified(confirm, name: name) } }
             let contact = try home.book().contact(named: name)
-            let digits = SafetyNumber.digits(home.identity.peerID, contact.peer)
-            output.contact(contact, safetyNumber: digits)
+            let groups = SafetyNumber.groups(home.identity.peerID, contact.peer)
+            output.contact(contact, safetyNumber: groups.joined())
             output.say(
-                "Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.grouped(digits))"
+                "Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.lines(groups))"
             )
             if !contact.verified, !revoke {
                 output.say("\nThe same on both sides? Then: sotto verify \(contact.name) --confirm")
@@ -141,9 +141,8 @@ struct Verify: AsyncParsableCommand {
     }
 
     /// Three lines of four groups.
-    private static func grouped(_ digits: String) -> String {
-        let groups = digits.split(separator: " ")
-        return stride(from: 0, to: groups.count, by: 4).map { start in
+    private static func lines(_ groups: [String]) -> String {
+        stride(from: 0, to: groups.count, by: 4).map { start in
             "    " + groups[start..<min(start + 4, groups.count)].joined(separator: " ")
         }.joined(separator: "\n")
     }

@@ -5,8 +5,8 @@ import Wire
 /// What waits to be written to one client: the only part of a connection that other event loops touch.
 ///
 /// The drop rules, in full:
-/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped, for QUIC repairs and fresh packets are worth
-///   more than stale ones.
+/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped of the sender that has most there, for QUIC repairs
+///   and fresh packets are worth more than stale ones. Senders are served in turns (`RelayQueue`).
 /// - SIGNAL: never dropped. At most `signalQueueFrames` wait; beyond, the sender's connection is not read from until there
 ///   is room, or `signalWait` is over: then the sender is told UNREACHABLE(overloaded), and so is everybody at once until the
 ///   queue has moved.
@@ -45,8 +45,7 @@ final class Outbox: Sendable {
     private struct State {
         /// Nil once closed.
         var handler: NIOLoopBound<ConnectionHandler>?
-        var relay: CircularBuffer<ByteBuffer>?
-        var relayBytes = 0
+        var relay: RelayQueue?
         var signals: CircularBuffer<Signal>?
         var waiters: [Outbox] = []
         var isStalled = false
@@ -67,18 +66,12 @@ final class Outbox: Sendable {
         state = Mutex(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
     }
 
-    /// Queues a RELAY frame; from any thread.
-    func offer(relay frame: ByteBuffer) -> RelayOutcome {
+    /// Queues a RELAY frame of this sender; from any thread.
+    func offer(relay frame: ByteBuffer, from sender: PeerKey) -> RelayOutcome {
         let (outcome, handler) = state.withLock { state -> (RelayOutcome, NIOLoopBound<ConnectionHandler>?) in
             guard let handler = state.handler else { return (.closed, nil) }
-            var queue = state.relay.take() ?? CircularBuffer(initialCapacity: 4)
-            queue.append(frame)
-            state.relayBytes += frame.readableBytes
-            var dropped = 0
-            while state.relayBytes > relayLimit, queue.count > 1 {
-                state.relayBytes -= queue.removeFirst().readableBytes
-                dropped += 1
-            }
+            var queue = state.relay.take() ?? RelayQueue()
+            let dropped = queue.append(frame, from: sender, limit: relayLimit)
             state.relay = queue
             return (.queued(dropped: dropped), Self.wake(&state, handler))
         }
@@ -140,7 +133,6 @@ final class Outbox: Sendable {
             }
             while bytes < maximumBytes, let frame = state.relay?.popFirst() {
                 bytes += frame.readableBytes
-                state.relayBytes -= frame.readableBytes
                 batch.frames.append(frame)
             }
             if state.signals?.isEmpty == true { state.signals = nil }

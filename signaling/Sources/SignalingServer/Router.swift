@@ -9,8 +9,8 @@ protocol Router: Sendable {
     func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox?
     /// A connection has ended. Does nothing when the peer has a newer one.
     func detach(_ outbox: Outbox, of peer: PeerKey)
-    /// Carries a RELAY frame.
-    func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome
+    /// Carries a RELAY frame of a sender.
+    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey) -> Outbox.RelayOutcome
     /// Carries a SIGNAL frame. With `.wait`, the outbox that has no room is returned as well.
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?)
     /// Carries a SIGNAL frame that a peer's older connection has left. False when the peer has no newer one.
@@ -41,8 +41,8 @@ final class LocalRouter: Router {
         }
     }
 
-    func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome {
-        find(peer)?.offer(relay: frame) ?? .closed
+    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey) -> Outbox.RelayOutcome {
+        find(peer)?.offer(relay: frame, from: sender) ?? .closed
     }
 
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?) {
