@@ -110,6 +110,11 @@ import Wire
             await #expect(throws: ServerError.listen(address: "127.0.0.1:\(stun)", reason: "the port is in use")) {
                 try await SignalingServer.start(configuration, logger: quiet)
             }
+            configuration.stun = ListenAddress(host: try server.url.host, port: 0)
+            configuration.secondSTUN = .at(ListenAddress(host: try server.url.host, port: UInt16(stun)))
+            await #expect(throws: ServerError.listen(address: "127.0.0.1:\(stun)", reason: "the port is in use")) {
+                try await SignalingServer.start(configuration, logger: quiet)
+            }
         }
     }
 }
