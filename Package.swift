@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                "Identity", "Wire", crypto, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -107,7 +107,7 @@ let package = Package(
             "SignalingTests",
             [
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
-                nioCore, nioPosix,
+                nioConcurrency, nioCore, nioPosix,
             ]),
         tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
         tests(
