@@ -109,10 +109,25 @@ let package = Package(
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
                 nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
+        .target(
+            name: "PeerLab",
+            dependencies: [
+                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire",
+                logging, nioConcurrency, nioCore, nioPosix,
+            ],
+            path: "Tests/PeerLab", swiftSettings: strict),
+        tests(
+            "PeeringTests",
+            [
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
+            ]),
         tests(
             "MessengerTests",
-            ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
+            [
+                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "Wire",
+                nioConcurrency, nioCore, nioPosix,
+            ]),
         tests("SottoTests", ["sotto"]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),

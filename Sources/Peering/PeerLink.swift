@@ -9,11 +9,6 @@ import Wire
 /// Everything between us and one peer: at most one open session, the handshakes on their way to replace it, and the ICE agents that
 /// look for a direct path. The link outlives sessions; agents belong to it and serve whichever session is open.
 final class PeerLink {
-    /// A dial that hears nothing for so long has failed.
-    static let handshakeTimeoutMilliseconds: Int64 = 10_000
-    /// A session of which nothing was heard for so long is dialed anew when the relay is back.
-    static let silenceLimit = TimeSpan.seconds(8)
-
     let peer: PeerID
     let key: PeerKey
     /// The session that people talk through.
@@ -23,15 +18,13 @@ final class PeerLink {
     /// The peer's dial, until its handshake is done. One at a time: the next one takes its place.
     private var answering: PeerSession?
     private var handshakeTimer: Scheduled<Void>?
-    /// A dial waits for the connection to the server.
+    /// A dial waits for the connection to the server, or for the end of the peer's dial.
     private var isDialWanted = false
     private var isReachableByRelay = true
     /// Since when the server has said that the peer is not there.
     private var absentSince: MonotonicTime?
     private(set) var direct: DirectConnector
     private unowned let node: PeerNode
-    /// Refuses a flood of "I do not know this session".
-    private var forgottenNotices = TokenBucket(capacity: 4, perSecond: 1)
 
     init(peer: PeerID, key: PeerKey, policy: PathPolicy, node: PeerNode) {
         self.peer = peer
@@ -77,12 +70,10 @@ final class PeerLink {
 
     private func armHandshakeTimer() {
         handshakeTimer?.cancel()
-        handshakeTimer = node.clock.after(milliseconds: Self.handshakeTimeoutMilliseconds) { [weak self] in
+        handshakeTimer = node.clock.at(node.clock.now + node.timing.handshake) { [weak self] in
             guard let self else { return }
             self.failDial(.noAnswer)
             self.answering?.abandon(.timedOut)
-            self.answering = nil
-            self.node.linkChanged(self)
         }
     }
 
@@ -92,7 +83,13 @@ final class PeerLink {
         let dialing = dialing
         self.dialing = nil
         dialing?.abandon(.local)
-        if active == nil { direct.stop() }
+        dialEnded(failure)
+    }
+
+    /// Tells that there will be no session; but a dial beside an open one is nobody's concern.
+    private func dialEnded(_ failure: DialFailure) {
+        guard active == nil else { return }
+        if answering == nil { direct.stop() }
         node.dialFailed(peer, failure)
     }
 
@@ -176,8 +173,9 @@ final class PeerLink {
     }
 
     /// Tries the relay again after the server had no way to the peer. A session that has nothing else, to a peer that stays away, is over.
-    func retryRelay(isAvailable: Bool, absenceLimit: TimeSpan) {
-        if let absentSince, let active, !direct.isChosen, node.clock.now - absentSince > absenceLimit {
+    func retryRelay(isAvailable: Bool) {
+        if direct.isChosen { absentSince = nil }
+        if let absentSince, let active, node.clock.now - absentSince > node.timing.absence {
             self.absentSince = nil
             return active.abandon(.timedOut)
         }
@@ -193,7 +191,7 @@ final class PeerLink {
             dialing?.schedulePump()
             answering?.schedulePump()
             direct.signalingReturned()
-            if let active, active.isDialer, active.isSilent(for: Self.silenceLimit) { redial() }
+            if let active, active.isDialer, active.isSilent(for: node.timing.silence) { redial() }
         }
     }
 
@@ -218,10 +216,8 @@ final class PeerLink {
         direct.receive(rendezvous)
     }
 
-    /// Tells a peer that writes to a session we do not have, because one of us was restarted, to begin anew.
     private func sayForgotten(_ tag: ConnectionTag) {
-        guard node.isContact(peer), forgottenNotices.take(now: node.clock.now) else { return }
-        node.send(.bye, connectionID: tag.bytes + [UInt8](repeating: 0, count: 8), to: peer, key: key)
+        node.sayForgotten(tag.bytes + [UInt8](repeating: 0, count: 8), to: peer, key: key)
     }
 
     /// The tag in a connection id of the form that ``sayForgotten(_:)`` makes.
@@ -300,9 +296,9 @@ extension PeerLink {
         if dialing === session {
             dialing = nil
             switch end {
-            case .remote(CloseCode.refused, _): node.dialFailed(peer, .refused)
-            case .transport(let text): node.dialFailed(peer, .handshake(text))
-            case .timedOut, .forgotten, .remote: node.dialFailed(peer, .noAnswer)
+            case .remote(CloseCode.refused, _): dialEnded(.refused)
+            case .transport(let text): dialEnded(.handshake(text))
+            case .timedOut, .forgotten, .remote: dialEnded(.noAnswer)
             case .local, .replaced: break
             }
         }

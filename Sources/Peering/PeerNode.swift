@@ -32,12 +32,7 @@ package struct Gatekeeper {
 /// Not Sendable: it lives on one event loop, which runs everything here; its owner is isolated to that loop too.
 package final class PeerNode {
     private static let rendezvousContext = "sotto-rendezvous-v1"
-    /// A peer the server cannot reach is tried again over the relay after this.
-    private static let relayRetryMilliseconds: Int64 = 1_000
-    /// A session that only has the relay, to a peer that has been away for so long, is over.
-    private static let absenceLimit = TimeSpan.seconds(15)
-    /// Offers from peers who have not been admitted yet wait for it so long, so many.
-    private static let heldOfferLifetime = TimeSpan.seconds(5)
+    /// Offers from peers who have not been admitted yet wait for it, so many.
     private static let maximumHeldPayloads = 32
     /// Of one of them: an offer and its candidates.
     private static let maximumHeldPerPeer = 8
@@ -47,6 +42,7 @@ package final class PeerNode {
     let clock: NodeClock
     let logger: Logger
     let iceLoop: ICELoop
+    let timing: PeerTiming
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
@@ -61,8 +57,14 @@ package final class PeerNode {
     /// By contact: who floods one closes it to nobody else.
     private var replayWindows: [PeerID: ReplayWindow] = [:]
     private var admission = Admission()
+    /// Refuse a flood of "I do not know this session". By contact, because the links that say it do not last.
+    private var forgottenNotices: [PeerID: TokenBucket] = [:]
     private var held: [HeldPayload] = []
     private(set) var isSignalingConnected = false
+
+    private struct Weak {
+        weak var node: PeerNode?
+    }
 
     private struct HeldPayload {
         let from: PeerID
@@ -76,25 +78,27 @@ package final class PeerNode {
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger, wallClock: @escaping () -> UInt64,
-        gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
+        timing: PeerTiming = PeerTiming(), eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
+        wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
         self.loop = eventLoop
         self.clock = NodeClock(loop: eventLoop.assumeIsolated())
         self.logger = logger
         self.iceLoop = iceLoop
+        self.timing = timing
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
         self.localAddresses = localAddresses
         self.wallClock = wallClock
-        let bound = NIOLoopBoundBox<PeerNode?>(nil, eventLoop: eventLoop)
+        // Weakly: the node owns the client.
+        let bound = NIOLoopBoundBox(Weak(), eventLoop: eventLoop)
         self.signaling = SignalingClient(
             url: server, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust,
             logger: logger,
-            events: { event in bound.value?.handle(event) })
-        bound.value = self
+            events: { event in bound.value.node?.handle(event) })
+        bound.value = Weak(node: self)
     }
 
     /// Connects to the server, and again whenever the connection is lost.
@@ -136,6 +140,9 @@ extension PeerNode {
         return link
     }
 
+    /// The link to a peer with whom something is going on.
+    func knownLink(_ peer: PeerID) -> PeerLink? { links[peer.key] }
+
     func emit(_ event: PeerEvent) { handler(event) }
 
     func dialFailed(_ peer: PeerID, _ failure: DialFailure) { handler(.dialFailed(peer, failure)) }
@@ -160,6 +167,14 @@ extension PeerNode {
 
     /// Bounds the agents that a contact can make us start.
     func admitsOffer(from contact: PeerID) -> Bool { admission.admitsOffer(from: contact, now: clock.now) }
+
+    /// Tells a contact that writes to a session we do not have, because one of us was restarted, to begin anew.
+    func sayForgotten(_ connectionID: [UInt8], to peer: PeerID, key: PeerKey) {
+        guard isContact(peer),
+            forgottenNotices[peer, default: TokenBucket(capacity: 4, perSecond: 1)].take(now: clock.now)
+        else { return }
+        send(.bye, connectionID: connectionID, to: peer, key: key)
+    }
 
     func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
         ICEConfiguration(
@@ -187,7 +202,7 @@ extension PeerNode {
 // MARK: - What the server sends
 
 extension PeerNode {
-    private func handle(_ event: SignalingEvent) {
+    func handle(_ event: SignalingEvent) {
         switch event {
         case .connecting:
             handler(.signaling(.connecting))
@@ -252,7 +267,7 @@ extension PeerNode {
     /// An offer can overtake the handshake that makes its sender a contact: it waits a moment, unopened.
     private func hold(_ payload: [UInt8], from peer: PeerID) {
         let now = clock.now
-        held.removeAll { now - $0.at > Self.heldOfferLifetime }
+        held.removeAll { now - $0.at > timing.heldOffer }
         guard held.count < Self.maximumHeldPayloads, held.count(where: { $0.from == peer }) < Self.maximumHeldPerPeer
         else { return }
         held.append(HeldPayload(from: peer, payload: payload, at: now))
@@ -277,9 +292,9 @@ extension PeerNode {
             default: .overloaded
             }
         link.unreachable(failure)
-        _ = clock.after(milliseconds: Self.relayRetryMilliseconds) { [weak self, weak link] in
-            guard let self, let link else { return }
-            link.retryRelay(isAvailable: self.isSignalingConnected, absenceLimit: Self.absenceLimit)
+        _ = clock.at(clock.now + timing.relayRetry) { [weak self, weak link] in
+            guard let self, let link, self.links[key] === link else { return }
+            link.retryRelay(isAvailable: self.isSignalingConnected)
         }
     }
 }

@@ -194,7 +194,7 @@ package final class PeerSession {
                 open()
             }
         case .streamOpened(let stream):
-            guard conversation == nil, !isDialer else { return refuse(stream) }
+            guard conversation == nil, !isDialer, stream.isBidirectional else { return refuse(stream) }
             conversation = stream
             open()
         case .streamReadable(let stream):

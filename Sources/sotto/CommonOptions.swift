@@ -8,7 +8,8 @@ import Noise
 struct CommonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where identity and contacts are kept.", discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto, then ~/.local/share/sotto.",
+            "Where identity and contacts are kept.",
+            discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto, then ~/.local/share/sotto.",
             valueName: "dir"))
     var home: String?
 

@@ -104,6 +104,13 @@ enum ModuleGraph {
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
 
+        // Peers under test, without NATs.
+        rule(
+            "PeerLab", .program, folder: "Tests/PeerLab",
+            own: ["Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire"],
+            foreign: nio.union(system).union(["Logging"]),
+            "It puts messengers, a server and peers that break the rules into one process."),
+
         // The laboratory.
         rule(
             "NATLab", .driver, folder: "Tests/NATLab", own: ["CNATLab"],

@@ -1,8 +1,8 @@
 import Identity
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingServer
-import NIOConcurrencyHelpers
 import Wire
 
 /// A TCP connection that sends whatever a test wants, and reads only when it may.

@@ -1,10 +1,10 @@
 import Identity
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingClient
 import SignalingServer
-import NIOConcurrencyHelpers
 import Testing
 import Wire
 

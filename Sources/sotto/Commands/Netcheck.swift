@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Messenger
 import Wire
-import Wire
 
 struct Netcheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

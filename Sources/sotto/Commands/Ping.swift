@@ -96,7 +96,9 @@ struct Ping: AsyncParsableCommand {
         output.say(
             "\(answers.count) \(answers.count == 1 ? "answer" : "answers"), round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))"
         )
-        guard Task.isCancelled || (count > 0 && answers.count >= count) else { throw Failure("silent", "\(contact.name) stopped answering") }
+        guard Task.isCancelled || (count > 0 && answers.count >= count) else {
+            throw Failure("silent", "\(contact.name) stopped answering")
+        }
     }
 
     private func milliseconds(_ value: Double) -> String { String(format: "%.2f ms", value) }

@@ -1,6 +1,5 @@
-import NIOCore
 import NIOConcurrencyHelpers
-
+import NIOCore
 import Wire
 
 /// Who connects from where, as far as limits care: an IPv4 address, or the /64 that one IPv6 customer has.

@@ -1,8 +1,7 @@
 import Glibc
 import Logging
-import NIOSSL
 import NIOConcurrencyHelpers
-
+import NIOSSL
 
 /// The certificate in use, and its files. New connections get what the files held when they were last good.
 ///

@@ -1,6 +1,5 @@
-import NIOCore
 import NIOConcurrencyHelpers
-
+import NIOCore
 import Wire
 
 /// What waits to be written to one client: the only part of a connection that other event loops touch.

@@ -1,6 +1,5 @@
-import NIOCore
 import NIOConcurrencyHelpers
-
+import NIOCore
 import Wire
 
 /// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in

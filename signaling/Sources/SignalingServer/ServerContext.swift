@@ -1,7 +1,6 @@
 import Logging
-import NIOCore
 import NIOConcurrencyHelpers
-
+import NIOCore
 import Wire
 
 /// What the connections of a server share. Immutable, or safe from every thread.

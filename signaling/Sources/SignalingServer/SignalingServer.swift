@@ -1,8 +1,7 @@
 package import Logging
+import NIOConcurrencyHelpers
 package import NIOCore
 import NIOPosix
-import NIOConcurrencyHelpers
-
 package import Wire
 
 /// A running signaling server.
