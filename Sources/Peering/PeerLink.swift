@@ -42,8 +42,7 @@ final class PeerLink {
     /// Begins a session unless there is one, or a dial is on its way.
     func dial() {
         guard active == nil, dialing == nil else { return }
-        // The peer's own dial will do, if it comes to a session; else ours is still owed.
-        isDialWanted = answering != nil || !node.isSignalingConnected
+        isDialWanted = !node.isSignalingConnected || answering != nil
         guard !isDialWanted else { return }
         startDial()
         direct.begin()
@@ -78,11 +77,9 @@ final class PeerLink {
     }
 
     private func failDial(_ failure: DialFailure) {
-        guard dialing != nil || (isDialWanted && node.isSignalingConnected) else { return }
-        isDialWanted = false
-        let dialing = dialing
+        guard let dialing else { return }
         self.dialing = nil
-        dialing?.abandon(.local)
+        dialing.abandon(.local)
         dialEnded(failure)
     }
 
@@ -304,8 +301,7 @@ extension PeerLink {
         }
         if answering === session {
             answering = nil
-            // The dial that waited for it goes out now, unless another call of the peer's takes its place.
-            if isDialWanted { node.clock.soon { [weak self] in self?.dial() } }
+            if isDialWanted, end != .replaced { dial() }
         }
         if active === session {
             active = nil
