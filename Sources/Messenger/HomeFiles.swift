@@ -11,11 +11,21 @@ struct HomeFiles: Sendable {
 
     /// Makes the directory, and those above it, for its owner alone (mode 0700). Refuses one in which others could put files of theirs.
     func createDirectory() throws(HomeError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .system(action: "create", file: directory, detail: Self.reason(error))
+        var path = directory.hasPrefix("/") ? "/" : ""
+        for part in directory.split(separator: "/") {
+            path += part
+            if mkdir(path, 0o700) != 0 {
+                let failure = errno
+                // Also where a read-only file system, or a folder that is not ours, has it already.
+                var status = stat()
+                guard stat(path, &status) == 0 else {
+                    throw .system(action: "create", file: path, detail: Self.reason(failure))
+                }
+                guard status.st_mode & S_IFMT == S_IFDIR else {
+                    throw .system(action: "create", file: directory, detail: "\(path) is not a directory")
+                }
+            }
+            path += "/"
         }
         var status = stat()
         guard stat(directory, &status) == 0 else {
@@ -95,14 +105,6 @@ struct HomeFiles: Sendable {
     }
 
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
-
-    private static func reason(_ error: any Error) -> String {
-        if let posix = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError, posix.domain == NSPOSIXErrorDomain
-        {
-            return reason(Int32(posix.code))
-        }
-        return (error as NSError).localizedDescription
-    }
 }
 
 /// An exclusive lock on a file of the home, released when the value is destroyed or the process dies.

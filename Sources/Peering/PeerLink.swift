@@ -149,13 +149,23 @@ final class PeerLink {
             let session = makeSession(transport, isDialer: false)
             answering = session
             session.pump()
-            if dialing == nil { armHandshakeTimer() }
+            yieldDial()
+            armHandshakeTimer()
         } catch TransportError.refused {
             // Says so to who knows us, so that it need not wait for an answer: sealed, and tied to its dial.
             node.send(.bye, connectionID: destination, to: peer, key: key)
         } catch {
             node.logger.debug("handshake refused", metadata: ["reason": "\(error)", "size": "\(packet.count)"])
         }
+    }
+
+    /// Our dial gives way to the peer's, or the peer would take a late repeat of it for a new one. It is made again if
+    /// the peer's comes to nothing.
+    private func yieldDial() {
+        guard let dialing else { return }
+        self.dialing = nil
+        isDialWanted = active == nil
+        dialing.abandon(.replaced)
     }
 
     // MARK: What the server and the peer say about each other
@@ -165,6 +175,8 @@ final class PeerLink {
         isReachableByRelay = false
         absentSince = absentSince ?? node.clock.now
         active?.setRelayAvailable(false)
+        // Whoever began this dial is gone; so our own turn comes, and fails.
+        if isDialWanted { answering?.abandon(.timedOut) }
         failDial(reason)
         node.linkChanged(self)
     }

@@ -28,7 +28,7 @@ extension QUICConnection {
             closing.heardPacket()
             return ReceivedPacket()
         }
-        let length = PacketHeader.acceptablePrefix(packet)
+        let length = PacketHeader.acceptablePrefix(packet, takingShort: role == .responder || hasSentConfirmation)
         guard length > 0, let start = packet.baseAddress else { return ReceivedPacket() }
         let openedBefore = counters.pointee.opened
         counters.pointee.highestOpened = nil
@@ -54,6 +54,12 @@ extension QUICConnection {
         let output = UnsafeMutableBufferPointer(
             start: start.assumingMemoryBound(to: UInt8.self), count: buffer.count)
         if phase == .established {
+            if role == .initiator, !hasSentConfirmation {
+                // ngtcp2 ends its handshake in this call and in no other, whatever it sends.
+                hasSentConfirmation = true
+                let length = finishPacket(output)
+                if length > 0 || phase != .established { return length }
+            }
             if retriesBlocked { retryBlocked() }
             switch writeDatagrams(into: output) {
             case .finished(let length): return length
@@ -64,10 +70,11 @@ extension QUICConnection {
         return finishPacket(output)
     }
 
-    /// Tells ngtcp2's pacing that a burst of packets is complete.
+    /// Tells ngtcp2's pacing that a burst of packets is complete. The few packets of the handshake are not paced: the
+    /// confirmation must not wait.
     func finishBurst(now: UInt64) {
         advanceClock(now)
-        guard let ngtcp2, phase <= .established else { return }
+        guard let ngtcp2, phase == .established else { return }
         ngtcp2_conn_update_pkt_tx_time(ngtcp2, clock)
     }
 
@@ -263,7 +270,8 @@ extension QUICConnection {
     var estimates: (roundTrip: UInt64?, window: Int, inFlight: Int) {
         let statistics = connectionStatistics
         return (
-            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd),
+            Int(clamping: statistics.bytes_in_flight)
         )
     }
 

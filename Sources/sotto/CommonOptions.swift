@@ -8,7 +8,8 @@ import Noise
 struct CommonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where identity and contacts are kept.", discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto.",
+            "Where identity and contacts are kept.",
+            discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto, then ~/.local/share/sotto.",
             valueName: "dir"))
     var home: String?
 
@@ -23,7 +24,7 @@ struct CommonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Log to standard error from this level on: debug, info, warning or error.", valueName: "level"))
+            "Log to standard error from this level on.", valueName: "level"))
     var logLevel: LogLevel = .error
 
     /// The home directory's path.
@@ -82,7 +83,7 @@ struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How packets may travel: auto (relay at once, then direct), direct (nothing you write goes over the relay) or relay (your addresses stay hidden from the contact).",
-            valueName: "auto|direct|relay"))
+            valueName: "way"))
     var path: TravelPolicy = .auto
 
     @Option(help: ArgumentHelp("Also trust the certificates in this PEM file for the server.", valueName: "file"))

@@ -97,11 +97,11 @@ enum ModuleGraph {
 
         // Fuzzing.
         rule(
-            "FuzzTargets", .session, folder: "Tests/FuzzTargets",
+            "FuzzTargets", .session, folder: "Tests/FuzzTests/Targets",
             own: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"], foreign: [],
             "It calls what reads bytes from outside, and needs nothing else."),
         rule(
-            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["FuzzTargets"], foreign: ["Glibc"],
+            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
 
         // Peers under test, without NATs.

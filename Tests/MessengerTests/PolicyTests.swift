@@ -23,7 +23,7 @@ import Wire
                 let id = try await alice.send("\(number)", to: "bob")
                 try await alice.when(id, is: .delivered)
             }
-            #expect(bob.texts == (0..<20).map { "\($0)" })
+            #expect(try await bob.texts(20) == (0..<20).map { "\($0)" })
             #expect(alice.paths == [.relay] && bob.paths == [.relay])
             // Offer, end of candidates, refusal: nothing that the shy one answered.
             #expect(lab.counter("signal_frames_total") <= (shy == .answerer ? 3 : 0))

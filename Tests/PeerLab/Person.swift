@@ -85,10 +85,17 @@ package final class Person: Sendable {
         try await log.next("offline", within: seconds) { if case .offline(_, let reason) = $0 { reason } else { nil } }
     }
 
+    /// Waits until the conversation travels like this, or has before.
     package func when(_ kind: ConversationPath.Kind, within seconds: Double = 20) async throws {
-        try await log.next("path \(kind)", within: seconds) { event in
-            if case .path(_, let path) = event, path.kind == kind { () } else { nil }
+        try await log.until("path \(kind)", within: seconds) { events -> Void? in
+            events.contains { if case .path(_, let path) = $0 { path.kind == kind } else { false } } ? () : nil
         }
+    }
+
+    /// The texts that came in, once there are so many.
+    package func texts(_ count: Int) async throws -> [String] {
+        try await eventually("\(count) messages") { texts.count >= count }
+        return texts
     }
 
     /// The reason that came with a message's state.

@@ -83,7 +83,7 @@ import Wire
     @Test func ownDialFollowsAnUnfinishedOneOfThePeer() async throws {
         try await Lab.run { lab in
             var timing = PeerTiming()
-            timing.handshake = .milliseconds(300)
+            timing.handshake = .milliseconds(1_500)
             let peer = try await ScriptedPeer.loggedIn(lab)
             let alice = try await TestNode.online(lab, contacts: [peer.id], policy: .relay, timing: timing)
             try await peer.dial(alice.id, greeting: [])
@@ -95,6 +95,23 @@ import Wire
             try await alice.opened()
             try await alice.stop()
             try await peer.vanish()
+        }
+    }
+
+    /// The peer dials and vanishes: who wants to reach it is told at once.
+    @Test func absenceIsToldBehindAnUnfinishedDialToo() async throws {
+        try await Lab.run { lab in
+            let peer = try await ScriptedPeer.loggedIn(lab)
+            let alice = try await TestNode.online(lab, contacts: [peer.id], policy: .relay)
+            try await peer.dial(alice.id, greeting: [])
+            _ = try await peer.packets.next("answer") { $0 }
+            try await peer.vanish()
+            let start = ContinuousClock.now
+            try await alice.connect(to: peer.id)
+            // The repeats of alice's answer come back.
+            #expect(try await alice.dialFailed() == .notConnected)
+            #expect(ContinuousClock.now - start < .seconds(5))
+            try await alice.stop()
         }
     }
 

@@ -33,7 +33,27 @@ import Testing
         }
     }
 
-    /// Gone and back before the limit, without its session.
+    /// Gone and back before anybody noticed, without its session: it says so.
+    @Test func peerThatRestartsUnnoticedIsDialedAgain() async throws {
+        try await Lab.run { lab in
+            let identity = try Identity.generate()
+            let alice = try await TestNode.online(lab, contacts: [identity.peerID], policy: .relay)
+            let peer = try await ScriptedPeer.loggedIn(lab, identity)
+            try await peer.answer(greeting: [])
+            try await alice.connect(to: peer.id)
+            try await alice.opened()
+            try await peer.vanish()
+            let again = try await TestNode.online(lab, identity, contacts: [alice.id], policy: .relay)
+            try await alice.write("are you there?", to: peer.id)
+            #expect(try await alice.closed() == .forgotten)
+            try await alice.connect(to: peer.id)
+            try await again.opened()
+            try await again.stop()
+            try await alice.stop()
+        }
+    }
+
+    /// Gone and back before the limit, without its session and without a word about it.
     @Test func peerThatComesBackAnswersAnew() async throws {
         try await Lab.run { lab in
             var timing = quick
@@ -46,7 +66,12 @@ import Testing
             try await alice.opened()
             try await alice.perform { $0.session(with: identity.peerID)?.setOnScreen(true) }
             try await peer.vanish()
-            try await eventually("absence noticed") { lab.counter("unreachable_total") > 0 }
+            try await eventually("silence noticed") {
+                try await alice.perform { $0.session(with: identity.peerID)?.isSilent(for: $0.timing.silence) == true }
+            }
+            // From now on it dials with every try of the relay.
+            let before = lab.counter("unreachable_total")
+            try await eventually("tries go on") { lab.counter("unreachable_total") > before + 2 }
             let again = try await ScriptedPeer.loggedIn(lab, identity)
             try await again.answer(greeting: [])
             #expect(try await alice.closed() == .replaced)

@@ -46,15 +46,18 @@ struct Add: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "The invite: sotto:…@host?…")
+    @Argument(help: "The invite, in quotes: 'sotto:…@host?…'")
     var invite: String
 
-    @Option(name: .customLong("as"), help: "The name under which you want to know the contact.")
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp(
+            "The name under which you want to know the contact; without it, the one in the invite.", valueName: "name"))
     var name: String?
 
     func run() async throws {
         try await common.run { output in
-            let invite = try parsed()
+            let invite = try Invite(invite)
             let home = try common.unlock()
             guard invite.peerID != home.identity.peerID else { throw ContactError.yourself }
             guard let name = name ?? invite.name else { throw ContactError.nameNeeded }
@@ -64,22 +67,18 @@ struct Add: AsyncParsableCommand {
                 return book.server
             }
             output.contact(contact)
+            let argument = ShellText.argument(contact.name)
             output.say(
-                "\(contact.name) is a contact now. Talk with 'sotto chat \(contact.name)', compare safety numbers with 'sotto verify \(contact.name)'."
-            )
+                """
+                \(contact.name) is a contact now.
+                Talk:                    sotto chat \(argument)
+                Compare safety numbers:  sotto verify \(argument)
+                """)
             if try ServerURL(own).authority != invite.server.authority {
                 output.notice(
                     "Note: the invite names the server \(invite.server), yours is \(own). You reach each other only if that is the same server."
                 )
             }
-        }
-    }
-
-    private func parsed() throws -> Invite {
-        do {
-            return try Invite(invite)
-        } catch {
-            throw Failure("invite", "this is not a valid invite (\(error)): copy it again, every character counts")
         }
     }
 }
@@ -131,11 +130,10 @@ struct Verify: AsyncParsableCommand {
             let contact = try home.book().contact(named: name)
             let groups = SafetyNumber.groups(home.identity.peerID, contact.peer)
             output.contact(contact, safetyNumber: groups.joined())
-            output.say(
-                "Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.lines(groups))"
-            )
+            output.say("Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n")
+            output.say(Self.lines(groups))
             if !contact.verified, !revoke {
-                output.say("\nThe same on both sides? Then: sotto verify \(contact.name) --confirm")
+                output.say("\nThe same on both sides? Then: sotto verify --confirm \(ShellText.argument(contact.name))")
             }
         }
     }

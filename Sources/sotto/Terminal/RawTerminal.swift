@@ -109,11 +109,8 @@ final class RawTerminal: TerminalDevice {
 
     /// Raw mode again, after the shell had the terminal.
     private func reenter() {
-        let (known, signals) = state.withLock { ($0.original, $0.signals) }
-        guard let original = known, Self.makeRaw(input, original) else { return }
+        guard let original = state.withLock({ $0.original }), Self.makeRaw(input, original) else { return }
         TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
-        // `arm` found the signals as the shell left them; those that are events are not its to handle.
-        signals?.ignore()
         write(Self.prologue)
     }
 

@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Wire
 
 /// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in
@@ -23,19 +23,14 @@ protocol Router: Sendable {
 final class LocalRouter: Router {
     private typealias Table = [PeerKey: Outbox]
 
-    /// `Mutex` cannot be an element of an array.
-    private final class Shard: Sendable {
-        let table = Mutex(Table())
-    }
-
-    private let shards: [Shard] = (0..<16).map { _ in Shard() }
+    private let shards: [NIOLockedValueBox<Table>] = (0..<16).map { _ in NIOLockedValueBox(Table()) }
 
     func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox? {
-        shard(peer).table.withLock { $0.updateValue(outbox, forKey: peer) }
+        shard(peer).withLockedValue { $0.updateValue(outbox, forKey: peer) }
     }
 
     func detach(_ outbox: Outbox, of peer: PeerKey) {
-        shard(peer).table.withLock { table in
+        shard(peer).withLockedValue { table in
             guard table[peer] === outbox else { return }
             table[peer] = nil
         }
@@ -56,14 +51,14 @@ final class LocalRouter: Router {
     }
 
     var count: Int {
-        shards.reduce(0) { $0 + $1.table.withLock { $0.count } }
+        shards.reduce(0) { $0 + $1.withLockedValue { $0.count } }
     }
 
     private func find(_ peer: PeerKey) -> Outbox? {
-        shard(peer).table.withLock { $0[peer] }
+        shard(peer).withLockedValue { $0[peer] }
     }
 
-    private func shard(_ peer: PeerKey) -> Shard {
+    private func shard(_ peer: PeerKey) -> NIOLockedValueBox<Table> {
         shards[peer.hashValue & 15]
     }
 }
