@@ -38,6 +38,12 @@ struct HomeFiles: Sendable {
 
     func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
 
+    /// Whether users other than the owner may read or change the file.
+    func isReadableByOthers(_ name: String) -> Bool {
+        var status = stat()
+        return lstat(path(name), &status) == 0 && status.st_mode & 0o077 != 0
+    }
+
     /// The whole file, or `nil` when there is none.
     func read(_ name: String) throws(HomeError) -> [UInt8]? {
         let file = path(name)

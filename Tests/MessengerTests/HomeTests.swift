@@ -90,6 +90,15 @@ import Wire
         #expect(try open(scratch).book().ownName == "me")
     }
 
+    @Test func doesNotUseAnUnsealedKeyThatOthersMayRead() throws {
+        let scratch = try Scratch()
+        _ = try create(scratch)
+        #expect(chmod(scratch.file("identity.key"), 0o640) == 0)
+        #expect(throws: HomeError.exposed(file: scratch.file("identity.key"))) { try open(scratch) }
+        #expect(chmod(scratch.file("identity.key"), 0o600) == 0)
+        _ = try open(scratch)
+    }
+
     @Test func neverOverwritesAnIdentity() throws {
         let scratch = try Scratch()
         let home = try create(scratch)
