@@ -30,7 +30,8 @@ struct Failure: Error {
     private static func explain(_ error: InviteError) -> String {
         switch error {
         case .notAnInvite: "this is not an invite: one looks like sotto:sotto1…@HOST?t=…"
-        case .peerID(.mistyped): "a character of this invite's peer id was changed: copy it again, every character counts"
+        case .peerID(.mistyped):
+            "a character of this invite's peer id was changed: copy it again, every character counts"
         case .peerID: "the peer id in this invite is not one: copy it again, every character counts"
         case .server: "the server in this invite is not one: copy it again, every character counts"
         case .token: "the token in this invite is incomplete: copy it again, every character counts"

@@ -39,7 +39,9 @@ enum StandardOutput {
         }
         guard isNews else { return }
         // Who closes a pipe early (`| head`) knows it.
-        if reason != EPIPE { StandardError.write("sotto: cannot write to standard output: \(String(cString: strerror(reason)))\n") }
+        if reason != EPIPE {
+            StandardError.write("sotto: cannot write to standard output: \(String(cString: strerror(reason)))\n")
+        }
         if let action { action() } else { exit(1) }
     }
 

@@ -83,7 +83,8 @@ import Wire
     @Test(arguments: [
         (["--listen", "8080"], "--listen"), (["--listen", "::1:80"], "--listen"),
         (["--listen", "x:99999"], "--listen"),
-        (["--stun", "x"], "--stun"), (["--stun-second", "x"], "--stun-second"), (["--host", "https://x"], "--host"), (["--host", "x:80"], "--host"),
+        (["--stun", "x"], "--stun"), (["--stun-second", "x"], "--stun-second"), (["--host", "https://x"], "--host"),
+        (["--host", "x:80"], "--host"),
         (["--heartbeat", "0"], "--heartbeat"), (["--threads", "0"], "--threads"),
         (["--log-level", "loud"], "--log-level"),
         (["--log-format", "xml"], "--log-format"), (["--tls-cert", "x"], "--tls-key"),

@@ -5,6 +5,7 @@ import Messenger
 struct Ping: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show path and round-trip time to a contact who is online.",
+        usage: "sotto ping NAME [-c COUNT] [-i SECONDS] [--timeout SECONDS] [options]",
         discussion: "Exit status 1 when the contact did not answer, or stopped answering before the count was reached.")
 
     @OptionGroup var common: CommonOptions
@@ -96,7 +97,9 @@ struct Ping: AsyncParsableCommand {
         output.say(
             "\(answers.count) \(answers.count == 1 ? "answer" : "answers"), round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))"
         )
-        guard Task.isCancelled || (count > 0 && answers.count >= count) else { throw Failure("silent", "\(contact.name) stopped answering") }
+        guard Task.isCancelled || (count > 0 && answers.count >= count) else {
+            throw Failure("silent", "\(contact.name) stopped answering")
+        }
     }
 
     private func milliseconds(_ value: Double) -> String { String(format: "%.2f ms", value) }

@@ -161,7 +161,8 @@ struct ChatRenderer: Sendable {
         let (lead, color) = lead(author)
         let start = time.count + 1 + TextWidth.columns(of: lead)
         let columns = traits.isInteractive ? traits.columns : Int.max / 2
-        let wrapped = TextLayout.wrap(body, columns: columns, firstColumn: start, indent: min(start, Self.deepestIndent))
+        let wrapped = TextLayout.wrap(
+            body, columns: columns, firstColumn: start, indent: min(start, Self.deepestIndent))
         let first = style(time, .dim) + " " + style(lead, color)
         return wrapped.enumerated().map { index, line in
             let styled = author == .notice ? style(line, .dim) : line

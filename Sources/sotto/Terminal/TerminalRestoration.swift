@@ -60,7 +60,9 @@ enum TerminalRestoration {
         guard slot.pointee.armed != 0 else { return }
         restore()
         // Others may have taken a signal over since.
-        for signal in signals where isHandler(SignalEvents.disposition(signal)) { sigaction(signal, previous + Int(signal), nil) }
+        for signal in signals where isHandler(SignalEvents.disposition(signal)) {
+            sigaction(signal, previous + Int(signal), nil)
+        }
     }
 
     /// Whether a signal's disposition is the one that `arm` sets.
