@@ -135,6 +135,7 @@ let package = Package(
         .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
+        tests("CommandLineTests", ["NATLab", "sotto", "sotto-signal"]),
     ]
 )
 

@@ -262,6 +262,7 @@ package actor Messenger {
     }
 
     private func opened(_ session: PeerSession) {
+        refreshBook()
         guard let contact = admitted(session) else { return session.close(code: CloseCode.refused, reason: "") }
         let conversation = conversation(with: contact)
         conversation.attach(session, ownName: book.ownName)

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Messenger
 import Noise
+import Wire
 
 /// The options that every command has.
 struct CommonOptions: ParsableArguments {
@@ -33,7 +34,8 @@ struct CommonOptions: ParsableArguments {
         if let home { return (home as NSString).expandingTildeInPath }
         if let home = environment["SOTTO_HOME"], !home.isEmpty { return home }
         if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/sotto" }
-        return NSHomeDirectory() + "/.local/share/sotto"
+        let user = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? NSHomeDirectory()
+        return user + "/.local/share/sotto"
     }
 
     var output: Output { Output(isJSON: json) }
@@ -86,11 +88,30 @@ struct NetworkOptions: ParsableArguments {
             valueName: "way"))
     var path: TravelPolicy = .auto
 
+    @OptionGroup var trust: TrustOptions
+
+    func messengerOptions(failsWhenAbsent: Bool) throws -> MessengerOptions {
+        MessengerOptions(
+            policy: path, certificateFile: try trust.certificateFile(), failsWhenAbsent: failsWhenAbsent)
+    }
+}
+
+/// Whose certificates are believed.
+struct TrustOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Also trust the certificates in this PEM file for the server.", valueName: "file"))
     var caFile: String?
 
-    func messengerOptions(failsWhenAbsent: Bool) -> MessengerOptions {
-        MessengerOptions(
-            policy: path, certificateFile: caFile, failsWhenAbsent: failsWhenAbsent)
+    /// The file, once it is known to hold something: who keeps trying would do so for ever without.
+    func certificateFile() throws -> String? {
+        guard let caFile else { return nil }
+        let file = DisplayText.harmless(caFile)
+        guard access(caFile, R_OK) == 0 else {
+            throw Failure("ca-file", "cannot read \(file): \(String(cString: strerror(errno)))")
+        }
+        let content = FileManager.default.contents(atPath: caFile) ?? Data()
+        guard content.range(of: Data("-----BEGIN CERTIFICATE-----".utf8)) != nil else {
+            throw Failure("ca-file", "\(file) holds no certificates in PEM form")
+        }
+        return caFile
     }
 }

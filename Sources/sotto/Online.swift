@@ -15,12 +15,11 @@ enum Online {
     ) async throws {
         let home = try common.unlock()
         if let contact { _ = try home.book().contact(named: contact) }
+        let options = try network.messengerOptions(failsWhenAbsent: failsWhenAbsent)
         let thread = EventThread()
         let messenger: Messenger
         do {
-            messenger = try Messenger(
-                home: home, options: network.messengerOptions(failsWhenAbsent: failsWhenAbsent), thread: thread,
-                logger: common.logger)
+            messenger = try Messenger(home: home, options: options, thread: thread, logger: common.logger)
             try await messenger.start()
         } catch {
             await thread.shutdown()

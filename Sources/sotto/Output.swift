@@ -104,6 +104,6 @@ enum TimeText {
     /// ISO 8601 in UTC with milliseconds.
     static func iso(_ milliseconds: UInt64) -> String {
         Date(timeIntervalSince1970: Double(min(milliseconds, 253_402_300_799_000)) / 1000)
-            .formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 }

@@ -10,6 +10,7 @@ struct Sotto: AsyncParsableCommand {
         commandName: "sotto",
         abstract:
             "Private chat with people behind NATs: direct when it can be, relayed when it must, always end-to-end encrypted.",
+        usage: "sotto [--home DIR] [--json] COMMAND …",
         discussion: """
             Begin with 'sotto init --server URL'. Exchange invites ('sotto invite', 'sotto add'), then 'sotto chat NAME'.
             Every command takes --home DIR, --json, --passphrase-file FILE, --passphrase-fd NUMBER and --log-level LEVEL, also before \

@@ -124,6 +124,10 @@ enum ModuleGraph {
             "NATMatrixTests", .program, folder: "Tests/NATMatrixTests", own: ["NATLab"],
             foreign: system.union(["Testing"]),
             "It runs the real programs, which are reached by their command lines only."),
+        rule(
+            "CommandLineTests", .program, folder: "Tests/CommandLineTests", own: ["NATLab"],
+            foreign: system.union(["Testing"]),
+            "It uses the real programs as people and scripts do; what it knows of formats it states a second time."),
     ]
 
     /// System libraries and C targets: no Swift sources of their own.

@@ -5,6 +5,7 @@ import Messenger
 struct Chat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Talk with a contact.",
+        usage: "sotto chat NAME [--path auto|direct|relay] [options]",
         discussion: """
             The status line shows what carries the conversation (relay or direct), the round-trip time, and whether the contact is verified.
             Ctrl-C or Ctrl-D leaves. With --json, lines {"send":"text"} on standard input are sent and {"quit":true} ends.

@@ -5,7 +5,8 @@ import Messenger
 import Wire
 
 struct ID: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "id", abstract: "Show your peer id.")
+    static let configuration = CommandConfiguration(
+        commandName: "id", abstract: "Show your peer id.", usage: "sotto id [options]")
 
     @OptionGroup var common: CommonOptions
 
@@ -21,6 +22,7 @@ struct ID: AsyncParsableCommand {
 struct InviteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "invite", abstract: "Make an invite: whoever has it may reach you.",
+        usage: "sotto invite [--qr | --no-qr] [options]",
         discussion: "Give it to one person over a channel that you trust. It admits its bearer for 30 days.")
 
     @OptionGroup var common: CommonOptions
@@ -42,7 +44,8 @@ struct InviteCommand: AsyncParsableCommand {
 }
 
 struct Add: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Add a contact from an invite.")
+    static let configuration = CommandConfiguration(
+        abstract: "Add a contact from an invite.", usage: "sotto add INVITE [--as NAME] [options]")
 
     @OptionGroup var common: CommonOptions
 
@@ -84,7 +87,8 @@ struct Add: AsyncParsableCommand {
 }
 
 struct Contacts: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List your contacts.")
+    static let configuration = CommandConfiguration(
+        abstract: "List your contacts.", usage: "sotto contacts [options]")
 
     @OptionGroup var common: CommonOptions
 
@@ -103,9 +107,10 @@ struct Contacts: AsyncParsableCommand {
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare safety numbers with a contact.",
+        usage: "sotto verify NAME [--confirm | --revoke] [options]",
         discussion: """
-            Both of you see the same number. Compare it in person or by a call; if it is the same, nobody is in between:
-            mark the contact with 'sotto verify NAME --confirm'.
+            Both of you see the same number. Compare it in person or by a call; if it is the same, nobody is in between: mark the \
+            contact with 'sotto verify NAME --confirm'.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -6,6 +6,7 @@ import Wire
 struct Listen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stay reachable for all contacts and show what they write.",
+        usage: "sotto listen [--path auto|direct|relay] [options]",
         discussion:
             "With --json, lines {\"to\":\"name\",\"send\":\"text\"} on standard input are sent, and {\"quit\":true} ends. Ctrl-C ends."
     )

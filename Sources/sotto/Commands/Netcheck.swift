@@ -5,18 +5,19 @@ import Wire
 
 struct Netcheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what this network allows: server, relay, UDP, IPv6, the kind of NAT.")
+        abstract: "Show what this network allows: server, relay, UDP, IPv6, the kind of NAT.",
+        usage: "sotto netcheck [options]")
 
     @OptionGroup var common: CommonOptions
 
-    @Option(help: ArgumentHelp("Also trust the certificates in this PEM file for the server.", valueName: "file"))
-    var caFile: String?
+    @OptionGroup var trust: TrustOptions
 
     func run() async throws {
         try await common.run { output in
             let home = try common.unlock()
+            let file = try trust.certificateFile()
             let thread = EventThread()
-            let check = NetworkCheck(home: home, certificateFile: caFile, thread: thread, logger: common.logger)
+            let check = NetworkCheck(home: home, certificateFile: file, thread: thread, logger: common.logger)
             let result: Result<NetworkReport, any Error>
             do { result = .success(try await check.run()) } catch { result = .failure(error) }
             await thread.shutdown()

@@ -5,6 +5,7 @@ import Messenger
 struct Ping: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show path and round-trip time to a contact who is online.",
+        usage: "sotto ping NAME [-c COUNT] [-i SECONDS] [--timeout SECONDS] [options]",
         discussion: "Exit status 1 when the contact did not answer, or stopped answering before the count was reached.")
 
     @OptionGroup var common: CommonOptions

@@ -5,6 +5,7 @@ import Messenger
 struct Send: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send one message to a contact who is online.",
+        usage: "sotto send NAME TEXT|- [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
         discussion: """
             The message is kept in memory only: the command ends when the contact has it, or with an error and exit status 1 when it \
             cannot be delivered.
