@@ -113,7 +113,7 @@ let package = Package(
         tests(
             "MessengerTests",
             ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
-        tests("SottoTests", ["sotto"]),
+        tests("SottoTests", ["sotto", argumentParser]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
