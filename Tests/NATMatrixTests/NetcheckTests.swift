@@ -6,11 +6,19 @@ import Testing
 @Suite(.enabled(if: Programs.areReady, "\(Programs.obstacle)"))
 struct NetcheckTests {
     private struct Report: Decodable {
-        let udp_blocked: Bool?
         let mapping: String?
-        let mapped_v4: String?
-        let mapped_v6: String?
-        let relay_rtt_ms: Double?
+        let isUDPBlocked: Bool?
+        let mappedV4: String?
+        let mappedV6: String?
+        let relayRoundTrip: Double?
+
+        enum CodingKeys: String, CodingKey {
+            case mapping
+            case isUDPBlocked = "udp_blocked"
+            case mappedV4 = "mapped_v4"
+            case mappedV6 = "mapped_v6"
+            case relayRoundTrip = "relay_rtt_ms"
+        }
     }
 
     private static func expectedMapping(_ profile: NATProfile) -> String? {
@@ -30,10 +38,10 @@ struct NetcheckTests {
     func tellsTheKindOfNAT(profile: NATProfile) async throws {
         try await Meeting.with(alice: .behind(profile), bob: .behind(.open)) { meeting in
             let report = try await check(meeting.alice)
-            #expect(report.udp_blocked == !profile.passesUDP)
+            #expect(report.isUDPBlocked == !profile.passesUDP)
             #expect(report.mapping == Self.expectedMapping(profile))
-            #expect((report.mapped_v4 != nil) == profile.passesUDP && report.mapped_v6 == nil)
-            #expect(report.relay_rtt_ms != nil)
+            #expect((report.mappedV4 != nil) == profile.passesUDP && report.mappedV6 == nil)
+            #expect(report.relayRoundTrip != nil)
         }
     }
 
@@ -44,7 +52,7 @@ struct NetcheckTests {
             _ = try await carol.command("init", "--server", url, "--no-passphrase")
             let report = try await check(carol)
             #expect(report.mapping == "endpoint-dependent")
-            #expect(report.mapped_v4 != nil && report.mapped_v6?.hasPrefix("[") == true)
+            #expect(report.mappedV4 != nil && report.mappedV6?.hasPrefix("[") == true)
         }
     }
 }
