@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                "Identity", "Wire", crypto, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -107,12 +107,27 @@ let package = Package(
             "SignalingTests",
             [
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
-                nioCore, nioPosix,
+                nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
+        .target(
+            name: "PeerLab",
+            dependencies: [
+                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire",
+                logging, nioConcurrency, nioCore, nioPosix,
+            ],
+            path: "Tests/PeerLab", swiftSettings: strict),
+        tests(
+            "PeeringTests",
+            [
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
+            ]),
         tests(
             "MessengerTests",
-            ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
+            [
+                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "Wire",
+                nioConcurrency, nioCore, nioPosix,
+            ]),
         tests("SottoTests", ["sotto", argumentParser]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
@@ -121,16 +136,19 @@ let package = Package(
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
         tests("CommandLineTests", ["NATLab", "sotto", "sotto-signal"]),
-        .target(
-            name: "FuzzTargets", dependencies: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"],
-            path: "Tests/FuzzTargets", swiftSettings: strict),
-        tests("FuzzTests", ["FuzzTargets"]),
     ]
 )
 
-// Needs libFuzzer's main, which only `swift build --sanitize fuzzer` links: see scripts/fuzz.
-if Context.environment["SOTTO_FUZZ"] != nil {
-    package.targets.append(
+// The fuzz targets are part of the tests, because they look inside the modules, which only a build for testing allows. For
+// the fuzzer they are a library instead: it needs libFuzzer's main and is optimised. See scripts/fuzz.
+let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "SecureTransport", "Wire"]
+if Context.environment["SOTTO_FUZZ"] == nil {
+    package.targets.append(tests("FuzzTests", fuzzed, resources: [.copy("Corpus")]))
+} else {
+    package.targets += [
+        .target(name: "FuzzTargets", dependencies: fuzzed, path: "Tests/FuzzTests/Targets", swiftSettings: strict),
         .executableTarget(
-            name: "sotto-fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer", swiftSettings: strict))
+            name: "sotto-fuzzer", dependencies: ["CSodium", "FuzzTargets"], path: "Tests/Fuzzer",
+            swiftSettings: strict),
+    ]
 }

@@ -9,7 +9,7 @@ struct HomeFiles: Sendable {
 
     func path(_ name: String) -> String { directory + "/" + name }
 
-    /// Makes the directory, and those above it, for its owner alone (mode 0700).
+    /// Makes the directory, and those above it, for its owner alone (mode 0700). Refuses one in which others could put files of theirs.
     func createDirectory() throws(HomeError) {
         var path = directory.hasPrefix("/") ? "/" : ""
         for part in directory.split(separator: "/") {
@@ -27,9 +27,22 @@ struct HomeFiles: Sendable {
             }
             path += "/"
         }
+        var status = stat()
+        guard stat(directory, &status) == 0 else {
+            throw .system(action: "use", file: directory, detail: Self.reason(errno))
+        }
+        guard status.st_uid == geteuid(), status.st_mode & 0o002 == 0 else {
+            throw .system(action: "use", file: directory, detail: "others can write to it")
+        }
     }
 
     func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
+
+    /// Whether users other than the owner may read or change the file.
+    func isReadableByOthers(_ name: String) -> Bool {
+        var status = stat()
+        return lstat(path(name), &status) == 0 && status.st_mode & 0o077 != 0
+    }
 
     /// The whole file, or `nil` when there is none.
     func read(_ name: String) throws(HomeError) -> [UInt8]? {
@@ -62,8 +75,13 @@ struct HomeFiles: Sendable {
     /// Replaces a file as one step: after a crash there is the old content or the new, never a part.
     func write(_ bytes: [UInt8], to name: String) throws(HomeError) {
         let file = path(name)
+        guard bytes.count <= Self.maximumSize else {
+            throw .system(action: "write", file: file, detail: "it would be too large to be read again")
+        }
         let temporary = file + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        // A file of ours alone: what a crash has left there, or somebody else has put there, is not written into.
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .system(action: "write", file: temporary, detail: Self.reason(errno)) }
         var failure: Int32?
         var written = 0

@@ -109,6 +109,11 @@ package actor Messenger {
         return try book.contact(named: name)
     }
 
+    /// What carries the conversation with a contact now, freshly measured; `nil` while there is no session.
+    package func path(to contact: Contact) -> ConversationPath? {
+        conversations[contact.peer]?.session?.currentPath.map { ConversationPath($0) }
+    }
+
     /// Messages that nobody has confirmed yet.
     package var undelivered: Int { conversations.values.reduce(0) { $0 + $1.outbox.count } }
 

@@ -84,6 +84,15 @@ package final class PeerSession {
         schedulePump()
     }
 
+    /// The path in use with its round-trip time as measured by now.
+    package var currentPath: PathReport? {
+        guard state == .open, let path else { return nil }
+        let measured = transport.status(of: pathID)?.roundTrip ?? transport.statistics.roundTrip
+        return PathReport(
+            kind: path.kind, roundTripMilliseconds: measured?.inMilliseconds ?? path.roundTripMilliseconds,
+            local: path.local, remote: path.remote, sinceStartMilliseconds: path.sinceStartMilliseconds)
+    }
+
     // MARK: Packets
 
     func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
@@ -185,7 +194,7 @@ package final class PeerSession {
                 open()
             }
         case .streamOpened(let stream):
-            guard conversation == nil, !isDialer else { return refuse(stream) }
+            guard conversation == nil, !isDialer, stream.isBidirectional else { return refuse(stream) }
             conversation = stream
             open()
         case .streamReadable(let stream):
@@ -218,7 +227,7 @@ package final class PeerSession {
     private func report(_ kind: PathKind, id: PathID, roundTrip: TimeSpan?) {
         let endpoints = link.endpoints(of: id)
         let report = PathReport(
-            kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip).inMilliseconds,
+            kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip)?.inMilliseconds,
             local: endpoints?.local,
             remote: endpoints?.remote, sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
         path = report

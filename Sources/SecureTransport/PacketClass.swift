@@ -61,11 +61,16 @@ enum PacketHeader {
     /// QUIC v1, then at most one 1-RTT packet. The rest (Retry, 0-RTT, version negotiation, other versions, rubbish)
     /// never reaches the QUIC library, so that nobody on the way can make use of it.
     static func acceptablePrefix(_ datagram: UnsafeRawBufferPointer) -> Int {
+        acceptablePrefix(datagram, takingShort: true)
+    }
+
+    /// As above; without `takingShort` a 1-RTT packet does not count either.
+    static func acceptablePrefix(_ datagram: UnsafeRawBufferPointer, takingShort: Bool) -> Int {
         var offset = 0
         while offset < datagram.count {
             let first = datagram[offset]
             guard first & 0x40 != 0 else { return offset }
-            if first & 0x80 == 0 { return datagram.count }
+            if first & 0x80 == 0 { return takingShort ? datagram.count : offset }
             guard let header = LongHeader(datagram, at: offset) else { return offset }
             offset = header.end
         }

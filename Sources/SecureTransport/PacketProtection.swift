@@ -7,8 +7,9 @@ import Noise
 
 /// What the packet functions count, one for each connection.
 struct PacketCounters {
-    /// 1-RTT packets sealed since the last key update.
+    /// 1-RTT packets sealed and opened since the last key update that this end began.
     var sealedWithCurrentKey: UInt64 = 0
+    var openedWithCurrentKey: UInt64 = 0
     /// Packets that opened under keys that only the peer can have (Handshake and 1-RTT).
     var opened: UInt64 = 0
     /// Packets that did not open, of any kind.
@@ -130,6 +131,7 @@ struct PacketKey {
             counters.pointee.opened &+= 1
         case .application:
             counters.pointee.opened &+= 1
+            counters.pointee.openedWithCurrentKey &+= 1
             let tail = UInt64(bigEndian: UnsafeRawPointer(nonce).loadUnaligned(fromByteOffset: 4, as: UInt64.self))
             let number = tail ^ header.pointee.ivTail
             counters.pointee.highestOpened = max(counters.pointee.highestOpened ?? 0, number)

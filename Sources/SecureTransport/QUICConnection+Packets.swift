@@ -1,4 +1,5 @@
 import CNGTCP2
+import Noise
 
 // Packets in and out, and time.
 
@@ -27,7 +28,7 @@ extension QUICConnection {
             closing.heardPacket()
             return ReceivedPacket()
         }
-        let length = PacketHeader.acceptablePrefix(packet)
+        let length = PacketHeader.acceptablePrefix(packet, takingShort: role == .responder || hasSentConfirmation)
         guard length > 0, let start = packet.baseAddress else { return ReceivedPacket() }
         let openedBefore = counters.pointee.opened
         counters.pointee.highestOpened = nil
@@ -53,6 +54,12 @@ extension QUICConnection {
         let output = UnsafeMutableBufferPointer(
             start: start.assumingMemoryBound(to: UInt8.self), count: buffer.count)
         if phase == .established {
+            if role == .initiator, !hasSentConfirmation {
+                // ngtcp2 ends its handshake in this call and in no other, whatever it sends.
+                hasSentConfirmation = true
+                let length = finishPacket(output)
+                if length > 0 || phase != .established { return length }
+            }
             if retriesBlocked { retryBlocked() }
             switch writeDatagrams(into: output) {
             case .finished(let length): return length
@@ -63,10 +70,11 @@ extension QUICConnection {
         return finishPacket(output)
     }
 
-    /// Tells ngtcp2's pacing that a burst of packets is complete.
+    /// Tells ngtcp2's pacing that a burst of packets is complete. The few packets of the handshake are not paced: the
+    /// confirmation must not wait.
     func finishBurst(now: UInt64) {
         advanceClock(now)
-        guard let ngtcp2, phase <= .established else { return }
+        guard let ngtcp2, phase == .established else { return }
         ngtcp2_conn_update_pkt_tx_time(ngtcp2, clock)
     }
 
@@ -184,20 +192,25 @@ extension QUICConnection {
     // MARK: Keys
 
     private func updateKeysIfDue() {
-        guard counters.pointee.sealedWithCurrentKey >= configuration.keyUpdateInterval else { return }
+        let busier = max(counters.pointee.sealedWithCurrentKey, counters.pointee.openedWithCurrentKey)
+        guard role == .initiator, busier >= configuration.keyUpdateInterval else { return }
         updateKeys(now: clock)
     }
 
     /// Starts a key update (RFC 9001 §6). Returns false, and changes nothing, while the handshake is unconfirmed or an
-    /// earlier update not acknowledged for three probe timeouts.
+    /// earlier update not acknowledged for three probe timeouts, and always on the server: when both ends start one at
+    /// the same time and one of them has nothing to send, ngtcp2 0.12.1 never gets ready for the next, and then nothing
+    /// of the other end's opens any more.
     @discardableResult
     func updateKeys(now: UInt64) -> Bool {
         advanceClock(now)
-        guard phase == .established, isConfirmed, let ngtcp2, ngtcp2_conn_is_in_draining_period(ngtcp2) == 0,
+        guard role == .initiator, phase == .established, isConfirmed, let ngtcp2,
+            ngtcp2_conn_is_in_draining_period(ngtcp2) == 0,
             ngtcp2_conn_is_in_closing_period(ngtcp2) == 0,
             ngtcp2_conn_initiate_key_update(ngtcp2, clock) == 0
         else { return false }
         counters.pointee.sealedWithCurrentKey = 0
+        counters.pointee.openedWithCurrentKey = 0
         keyUpdates += 1
         return true
     }
@@ -253,11 +266,12 @@ extension QUICConnection {
         connectionStatistics.pto_count
     }
 
-    /// Smoothed round-trip time in nanoseconds, congestion window and bytes in flight.
-    var estimates: (roundTrip: UInt64, window: Int, inFlight: Int) {
+    /// Smoothed round-trip time in nanoseconds (nil before the first sample), congestion window and bytes in flight.
+    var estimates: (roundTrip: UInt64?, window: Int, inFlight: Int) {
         let statistics = connectionStatistics
         return (
-            statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd),
+            Int(clamping: statistics.bytes_in_flight)
         )
     }
 

@@ -143,7 +143,7 @@ extension QUICConnection {
     private func growth(of stream: QUICStream, read count: UInt64) -> UInt64 {
         stream.readOfWindow += count
         guard stream.readOfWindow >= stream.window / 2 else { return 0 }
-        let isQuick = clock - stream.windowBegan < 2 * estimates.roundTrip
+        let isQuick = clock - stream.windowBegan < 2 * (estimates.roundTrip ?? configuration.initialRTT)
         stream.readOfWindow = 0
         stream.windowBegan = clock
         guard isQuick, stream.window < configuration.maximumStreamWindow else { return 0 }

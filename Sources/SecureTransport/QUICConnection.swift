@@ -43,6 +43,9 @@ final class QUICConnection {
     var handshake: NoiseHandshake
     /// Client: the server has confirmed the handshake. Server: it is complete. Only then may keys be updated.
     var isConfirmed = false
+    /// Client: ngtcp2 has written the end of the handshake. A 1-RTT packet before that, with HANDSHAKE_DONE in it, would
+    /// take away from ngtcp2 what it is about to write (docs/decisions/002), and no honest peer has one to send.
+    var hasSentConfirmation = false
     /// Set once by the handshake; the session takes it from here.
     var probeSecrets: DirectionalSecrets?
     /// Server: the secret for 1-RTT packets from the client, installed with the confirmation.

@@ -78,7 +78,8 @@ extension SecureSession {
         try connection.sendDatagram(bytes)
     }
 
-    /// Starts a key update; they also come by themselves. False when it is too early for one.
+    /// Starts a key update, for both directions; they also come by themselves. False when it is too early for one, and
+    /// at the answering end, which follows the caller's.
     @discardableResult
     package func updateKeys() -> Bool {
         connection.updateKeys(now: connection.clock)

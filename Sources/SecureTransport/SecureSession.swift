@@ -131,7 +131,7 @@ package final class SecureSession {
     package var statistics: SessionStatistics {
         let quic = connection.estimates
         return SessionStatistics(
-            roundTrip: .nanoseconds(Int64(clamping: quic.roundTrip)), congestionWindow: quic.window,
+            roundTrip: quic.roundTrip.map { .nanoseconds(Int64(clamping: $0)) }, congestionWindow: quic.window,
             bytesInFlight: quic.inFlight,
             packetsSent: sentPackets, bytesSent: sentBytes, packetsReceived: receivedPackets,
             bytesReceived: receivedBytes, packetsRejected: connection.counters.pointee.rejected,

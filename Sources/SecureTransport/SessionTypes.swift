@@ -67,8 +67,8 @@ package enum CloseReason: Equatable, Sendable {
 
 /// Counts and estimates of a session, for display and benchmarks.
 package struct SessionStatistics: Sendable {
-    /// QUIC's smoothed round-trip time.
-    package var roundTrip: TimeSpan
+    /// QUIC's smoothed round-trip time; nil before the first sample.
+    package var roundTrip: TimeSpan?
     /// QUIC's congestion window and what of it is used, in bytes.
     package var congestionWindow: Int
     package var bytesInFlight: Int
@@ -80,7 +80,7 @@ package struct SessionStatistics: Sendable {
     package var bytesReceived: UInt64
     /// Packets that did not open.
     package var packetsRejected: UInt64
-    /// Key updates that this end began.
+    /// Key updates that this end began; the answering end begins none.
     package var keyUpdates: Int
     /// Streams not yet through.
     package var openStreams: Int
@@ -108,7 +108,7 @@ package struct SessionConfiguration: Sendable {
     package var maximumRemoteStreams: UInt64 = 128
     /// Datagrams kept in each direction; when there are more, the oldest is dropped.
     package var maximumQueuedDatagrams = 64
-    /// Packets sealed with one key before it is updated.
+    /// Packets sealed or opened with one key before the caller updates it.
     package var keyUpdateInterval: UInt64 = 1 << 22
     /// Largest packet on the relay path; nothing is ever larger.
     package var maximumPacketSize = 1452

@@ -45,6 +45,7 @@ struct Failure: Error {
         case .notInitialized: "not-initialized"
         case .alreadyInitialized: "already-initialized"
         case .passphraseNeeded, .wrongPassphrase: "passphrase"
+        case .exposed: "exposed"
         case .damaged: "damaged"
         case .newerVersion: "newer-version"
         case .system: "system"

@@ -97,12 +97,19 @@ enum ModuleGraph {
 
         // Fuzzing.
         rule(
-            "FuzzTargets", .session, folder: "Tests/FuzzTargets",
+            "FuzzTargets", .session, folder: "Tests/FuzzTests/Targets",
             own: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"], foreign: [],
             "It calls what reads bytes from outside, and needs nothing else."),
         rule(
-            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["FuzzTargets"], foreign: ["Glibc"],
+            "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
+
+        // Peers under test, without NATs.
+        rule(
+            "PeerLab", .program, folder: "Tests/PeerLab",
+            own: ["Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire"],
+            foreign: nio.union(system).union(["Logging"]),
+            "It puts messengers, a server and peers that break the rules into one process."),
 
         // The laboratory.
         rule(

@@ -117,6 +117,12 @@ static pid_t start(struct holding *holding, int *report) {
 }
 
 pid_t natlab_hold(int control, bool with_user_namespace, struct natlab_failure *failure) {
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    *failure = (struct natlab_failure){.step = "start children that share memory under ThreadSanitizer", .code = ENOTSUP};
+    return -1;
+#endif
+#endif
     struct holding holding = {.control = control, .with_user_namespace = with_user_namespace};
     snprintf(holding.user_map, sizeof holding.user_map, "0 %u 1", (unsigned)geteuid());
     snprintf(holding.group_map, sizeof holding.group_map, "0 %u 1", (unsigned)getegid());

@@ -41,6 +41,9 @@ final class Narrator: Sendable {
 
     func chapter(_ text: String) { say("\n\(text)", .bold) }
 
+    /// Time to read. Nothing is waited for here, and nobody is measured meanwhile.
+    func pause() async throws { try await Task.sleep(for: .milliseconds(1_500)) }
+
     func step(_ text: String) { say("\(time())  \(text)", .plain) }
 
     func path(_ who: String, _ kind: String, _ detail: String) {

@@ -41,6 +41,7 @@ struct Scene: Sendable {
             name: "bob", process: try bob.spawn(Programs.sotto, ["--home", "\(directory)/bob", "listen", "--json"]))
         _ = try await listening.next("ready") { $0.event == "ready" }
         narrator.step("sotto listen                                  bob is reachable")
+        try await narrator.pause()
         narrator.chapter("alice dials: sotto chat bob")
         narrator.startClock()
         let chatting = Person(
@@ -67,16 +68,18 @@ struct Scene: Sendable {
     }
 
     func cut(_ action: () async throws -> Void) async throws {
+        try await narrator.pause()
         narrator.chapter("Somebody pulls the plug: alice's NAT drops all UDP")
         try await action()
         narrator.alarm("UDP is cut")
-        try await say(alice, to: bob, "Still there?")
-        try await say(bob, to: alice, "I noticed nothing.")
+        for line in ["Still there?", "And now?"] { try await say(alice, to: bob, line) }
+        try await say(bob, to: alice, "Of course. What happened?")
         _ = try await alice.nextPath("relay")
         narrator.path("alice", "relay", " again")
     }
 
     func restore(_ action: () async throws -> Void) async throws {
+        try await narrator.pause()
         narrator.chapter("UDP works again")
         try await action()
         narrator.step("UDP is restored")

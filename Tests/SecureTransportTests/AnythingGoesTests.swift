@@ -126,7 +126,9 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...12 as ClosedRange<UInt64>) func whatArrivesIsWhatWasWritten(seed: UInt64) throws {
+    @Test(arguments: Array(1...12 as ClosedRange<UInt64>) + [61, 79, 282, 335]) func whatArrivesIsWhatWasWritten(
+        seed: UInt64
+    ) throws {
         let life = try Life(seed: seed)
         life.live(150)
         life.settle()

@@ -45,12 +45,19 @@ struct Listen: AsyncParsableCommand {
         case .path(let contact, let report):
             output.say("\(contact.name): \(report.summary)")
         case .message(let message):
-            output.say("\(message.contact.name): \(DisplayText.harmless(message.text, keepingNewlines: true))")
+            output.say(Self.entry(message.contact.name, message.text))
         case .server(.disconnected(let reason, let retryIn)):
             guard let retryIn else { throw Failure("server", reason) }
             output.notice("No connection to the server (\(reason)); trying again in \(Int(retryIn.rounded(.up))) s.")
         case .server, .state, .pong:
             break
         }
+    }
+
+    /// A message as lines. All but the first are indented: whatever somebody writes, it cannot look like another's message.
+    static func entry(_ name: String, _ text: String) -> String {
+        let lines = DisplayText.harmless(text, keepingNewlines: true).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        return "\(name): " + lines.joined(separator: "\n    ")
     }
 }

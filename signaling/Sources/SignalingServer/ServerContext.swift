@@ -1,6 +1,6 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Wire
 
 /// What the connections of a server share. Immutable, or safe from every thread.
@@ -12,7 +12,7 @@ final class ServerContext: Sendable {
     let hosts: OwnHosts
     let logger: Logger
     /// The ports of the STUN responders once they are known.
-    private let stunPorts = Mutex<[UInt16]>([])
+    private let stunPorts = NIOLockedValueBox<[UInt16]>([])
 
     init(_ configuration: ServerConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -27,14 +27,14 @@ final class ServerContext: Sendable {
 
     /// A STUN responder has its port. The first one is what clients use; the others tell them more about their NAT.
     func addSTUNPort(_ port: UInt16) {
-        stunPorts.withLock { $0.append(port) }
+        stunPorts.withLockedValue { $0.append(port) }
     }
 
     /// What WELCOME tells `peer`.
     ///
     /// - Parameter time: seconds since 1970.
     func welcome(for peer: PeerKey, time: Int64) -> Welcome {
-        var servers = stunPorts.withLock { $0 }.map { ICEServer(kind: .stun, port: $0) }
+        var servers = stunPorts.withLockedValue { $0 }.map { ICEServer(kind: .stun, port: $0) }
         servers += configuration.iceServers
         if let turn = configuration.turn { servers += TURNCredentials.servers(turn, for: peer, time: time) }
         let seconds = max(1, (limits.heartbeat.nanoseconds + 999_999_999) / 1_000_000_000)

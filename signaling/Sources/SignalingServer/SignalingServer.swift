@@ -1,7 +1,7 @@
 package import Logging
+import NIOConcurrencyHelpers
 package import NIOCore
 import NIOPosix
-import Synchronization
 package import Wire
 
 /// A running signaling server.
@@ -27,7 +27,7 @@ package final class SignalingServer: Sendable {
     private let connections: [NIOLoopBound<LoopConnections>]
     private let certificates: CertificateStore?
     /// The shutdown in progress, so that a second call waits for the first.
-    private let shutdownTask = Mutex<Task<Void, Never>?>(nil)
+    private let shutdownTask = NIOLockedValueBox<Task<Void, Never>?>(nil)
 
     private init(
         _ parts: Parts, listeners: [any Channel], address: SocketAddress, stunAddresses: [SocketAddress]
@@ -156,7 +156,7 @@ package final class SignalingServer: Sendable {
     /// Says GOAWAY to every client, closes, and returns when everything is closed, at the latest after the configured time.
     /// Idempotent; every call returns only then.
     package func shutdown() async {
-        let task = shutdownTask.withLock { task in
+        let task = shutdownTask.withLockedValue { task in
             if let task { return task }
             let new = Task { await self.shutDown() }
             task = new
