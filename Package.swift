@@ -128,7 +128,7 @@ let package = Package(
                 "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "Wire",
                 nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto"]),
+        tests("SottoTests", ["sotto", argumentParser]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),

@@ -64,6 +64,26 @@ import Testing
         #expect(try await listening.end() == .code(0))
     }
 
+    @Test func controlZSuspendsUntilTheShellContinues() async throws {
+        let pair = try await Common.shared.onlinePair()
+        let listening = try await pair.listening()
+        let script = "set -m; \(Programs.sotto) chat bob; echo \"stopped $?\"; read line; fg; echo \"status $?\""
+        let terminal = try pair.alice.start(
+            shell: "export TERM=xterm-256color LC_ALL=C.UTF-8; exec script -qefc '\(script)' /dev/null")
+        try await shows("bob is here", terminal)
+        try terminal.write("half a ")
+        try terminal.write("\u{1A}")
+        try await shows("stopped 148", terminal)
+        try terminal.write("\r")
+        // The line being typed is drawn again.
+        try await shows("> half a", terminal)
+        try terminal.write("line\r")
+        try await listening.event("message") { $0["text"] == "half a line" }
+        try terminal.write("\u{04}")
+        try await shows("status 0", terminal)
+        #expect(try await listening.end() == .code(0))
+    }
+
     @Test func controlCLeavesAfterWhatWasNotConfirmed() async throws {
         let pair = try await Common.shared.onlinePair()
         let terminal = try onTerminal(pair.alice, "chat bob")

@@ -6,18 +6,18 @@ import Testing
 @Suite(.enabled(if: Programs.areReady, "\(Programs.obstacle)"))
 struct NetcheckTests {
     private struct Report: Decodable {
-        let isUDPBlocked: Bool?
         let mapping: String?
+        let isUDPBlocked: Bool?
         let mappedV4: String?
         let mappedV6: String?
-        let relayMilliseconds: Double?
+        let relayRoundTrip: Double?
 
         enum CodingKeys: String, CodingKey {
-            case isUDPBlocked = "udp_blocked"
             case mapping
+            case isUDPBlocked = "udp_blocked"
             case mappedV4 = "mapped_v4"
             case mappedV6 = "mapped_v6"
-            case relayMilliseconds = "relay_rtt_ms"
+            case relayRoundTrip = "relay_rtt_ms"
         }
     }
 
@@ -41,7 +41,7 @@ struct NetcheckTests {
             #expect(report.isUDPBlocked == !profile.passesUDP)
             #expect(report.mapping == Self.expectedMapping(profile))
             #expect((report.mappedV4 != nil) == profile.passesUDP && report.mappedV6 == nil)
-            #expect(report.relayMilliseconds != nil)
+            #expect(report.relayRoundTrip != nil)
         }
     }
 

@@ -51,9 +51,12 @@ struct Ping: AsyncParsableCommand {
             pinging?.cancel()
         }
         var answers: [Double] = []
+        var isLoggedIn = false
         for await event in messenger.events {
             output.common(event)
             switch event {
+            case .ready:
+                isLoggedIn = true
             case .online:
                 pinging = pinging ?? pingRegularly(messenger, contact)
             case .path(_, let report):
@@ -73,6 +76,7 @@ struct Ping: AsyncParsableCommand {
             }
             if count > 0, answers.count >= count { break }
         }
+        if !isLoggedIn, !Task.isCancelled { throw Failure("server", "the server does not answer") }
         try summarize(answers, contact, output)
     }
 

@@ -88,7 +88,14 @@ final class RawTerminal: TerminalDevice {
 
     func suspend() {
         TerminalRestoration.disarm()
+        // Threads that Dispatch made block signals, and those that they made do, too: the stop would stay pending.
+        var stop = sigset_t()
+        sigemptyset(&stop)
+        sigaddset(&stop, SIGTSTP)
+        var mask = sigset_t()
+        pthread_sigmask(SIG_UNBLOCK, &stop, &mask)
         raise(SIGTSTP)
+        pthread_sigmask(SIG_SETMASK, &mask, nil)
         reenter()
     }
 
