@@ -125,6 +125,15 @@ final class DirectConnector {
         for attempt in attempts { close(attempt, sayBye: false) }
     }
 
+    /// The link is gone. Agents that are still closing keep this object, but nothing in it may touch link or node any more.
+    func release() {
+        retryTimer?.cancel()
+        sweepTimer?.cancel()
+        for attempt in attempts { attempt.agent.close() }
+        attempts = []
+        pairs = [:]
+    }
+
     private func again(isDialer: Bool) {
         guard policy != .relay else { return }
         guard restarts.take(now: node.clock.now) else { return scheduleRetry() }

@@ -34,6 +34,12 @@ final class PeerLink {
         direct.link = self
     }
 
+    deinit {
+        handshakeTimer?.cancel()
+        for session in [active, dialing, answering] { session?.release() }
+        direct.release()
+    }
+
     /// Nothing is going on here, so that the link may be dropped.
     var isIdle: Bool { active == nil && dialing == nil && answering == nil && !isDialWanted && !direct.isBusy }
 

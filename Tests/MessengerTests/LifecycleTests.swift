@@ -88,9 +88,10 @@ import Wire
 
     /// Descriptors and threads of this process; other tests run beside this one, so that only growth by many counts.
     @Test func hundredsOfMessengersLeaveNothingBehind() async throws {
-        try await Lab.run {
-            $0.limits.newConnections = .init(rate: 1000, burst: 1000)
-        } _: { lab in
+        func manyLogins(_ configuration: inout ServerConfiguration) {
+            configuration.limits.newConnections = .init(rate: 1000, burst: 1000)
+        }
+        try await Lab.run(manyLogins) { lab in
             let home = try lab.home("alice")
             let thread = EventThread()
             for number in 0..<200 {

@@ -142,8 +142,13 @@ import Wire
                     try core.transport?.stopSending(stream, code: 9)
                 }
             }
-            // Something to say, so that being told to stop is noticed.
-            if ending == .stop { try await scene.alice.send("hello?", to: "bad") }
+            // Alice notices that she is to stop when she has something to say: the answers to these.
+            if ending == .stop {
+                try await eventually("closed") {
+                    try? await scene.bad.write(.ping(1))
+                    return scene.bad.session.all.contains { if case .closed = $0 { true } else { false } }
+                }
+            }
             guard case .remote(code: 3, _) = try await scene.bad.closed() else {
                 Issue.record("not closed with protocolError")
                 return

@@ -119,6 +119,16 @@ final class TestNode: Sendable {
             node.value?.stop()
             node.value = nil
         }.get()
+        await endAgents()
+    }
+
+    /// Lets go of the node without stopping it.
+    func drop() async throws {
+        try await loop.submit { [node] in node.value = nil }.get()
+        await endAgents()
+    }
+
+    private func endAgents() async {
         iceLoop.shutdown()
         await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } }
     }
