@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                "Identity", "Wire", crypto, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -107,19 +107,35 @@ let package = Package(
             "SignalingTests",
             [
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
-                nioCore, nioPosix,
+                nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("PeeringTests", ["Peering", "SignalingServer", "Identity", "Paths", "Wire", nioCore, nioPosix]),
+        .target(
+            name: "PeerLab",
+            dependencies: [
+                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire",
+                logging, nioConcurrency, nioCore, nioPosix,
+            ],
+            path: "Tests/PeerLab", swiftSettings: strict),
+        tests(
+            "PeeringTests",
+            [
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
+            ]),
         tests(
             "MessengerTests",
-            ["Messenger", "SignalingServer", "Identity", "Noise", "Wire", nioConcurrency, nioCore, nioPosix]),
-        tests("SottoTests", ["sotto"]),
+            [
+                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "Wire",
+                nioConcurrency, nioCore, nioPosix,
+            ]),
+        tests("SottoTests", ["sotto", argumentParser]),
         tests("ArchitectureTests", []),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
         .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
+        tests("CommandLineTests", ["NATLab", "sotto", "sotto-signal"]),
     ]
 )
 

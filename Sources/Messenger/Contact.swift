@@ -30,15 +30,18 @@ package enum ContactError: Error, Equatable, Sendable, CustomStringConvertible {
     case nameNeeded
     case alreadyKnown(name: String)
     case yourself
+    case bookFull
 
     package var description: String {
         switch self {
         case .unknown(let name): "no contact is called '\(name)': 'sotto contacts' lists them"
-        case .nameTaken(let name): "another contact is called '\(name)': choose a name with --as"
+        case .nameTaken(let name):
+            "another contact is called '\(name)', and the two must not be mistaken for each other: choose a name with --as"
         case .badName: "a name has 1 to 64 characters, and neither control characters nor spaces at its ends"
         case .nameNeeded: "the invite carries no name: choose one with --as"
         case .alreadyKnown(let name): "this identity is in your contacts as '\(name)'"
         case .yourself: "this is your own invite"
+        case .bookFull: "there are too many contacts"
         }
     }
 }

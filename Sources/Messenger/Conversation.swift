@@ -31,6 +31,8 @@ final class Conversation {
     private var sentCount = 0
     private var seen = RecentIDs()
     private var decoder = ConversationFrameDecoder()
+    /// The peer broke the protocol in what was read last.
+    private var failure: WireError?
     private var frames: [[UInt8]] = []
     private var unansweredPings: [UInt64: UInt64] = [:]
     private var nextPing: UInt64 = 1
@@ -47,6 +49,7 @@ final class Conversation {
         self.session = session
         redials = 0
         decoder = ConversationFrameDecoder()
+        failure = nil
         frames = []
         unansweredPings = [:]
         sentCount = 0
@@ -124,16 +127,21 @@ final class Conversation {
 
     /// Reads what the session has, and says what of it concerns the user.
     ///
-    /// - Throws: ``WireError`` when the peer breaks the protocol; the session must be closed.
+    /// - Throws: ``WireError`` when the peer breaks the protocol, once everything before that was returned; the session must be closed.
     func read() throws -> [Incoming] {
         guard let session else { return [] }
+        if let failure { throw failure }
         let bytes = session.read()
         hasMore = !bytes.isEmpty
-        guard hasMore else { return [] }
         decoder.append(bytes)
         var incoming: [Incoming] = []
-        while let frame = try decoder.next() {
-            if let item = handle(frame) { incoming.append(item) }
+        do {
+            while let frame = try decoder.next() {
+                if let item = handle(frame) { incoming.append(item) }
+            }
+        } catch {
+            failure = error
+            hasMore = true
         }
         return incoming
     }

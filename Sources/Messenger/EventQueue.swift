@@ -42,6 +42,7 @@ package final class EventQueue<Element: Sendable>: Sendable, AsyncSequence {
     }
 
     func finish() {
+        onDrained.withLockedValue { $0 = nil }
         let waiter = state.withLockedValue { state -> CheckedContinuation<Element?, Never>? in
             state.isFinished = true
             defer { state.waiter = nil }

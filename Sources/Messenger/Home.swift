@@ -59,6 +59,8 @@ package final class Home: Sendable {
             if try KeyFile.summary(bytes).isSealed {
                 secret = try passphrase()
                 if secret == nil { throw HomeError.passphraseNeeded }
+            } else if files.isReadableByOthers(keyFileName) {
+                throw HomeError.exposed(file: file)
             }
             return Home(identity: try KeyFile.open(bytes, passphrase: secret), files: files)
         } catch let error as KeyFileError {

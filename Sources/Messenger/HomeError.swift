@@ -10,6 +10,8 @@ package enum HomeError: Error, Equatable, Sendable, CustomStringConvertible {
     case wrongPassphrase
     /// A file does not hold what Sotto wrote into it.
     case damaged(file: String, detail: String)
+    /// The unsealed secret key can be read by other users of this machine.
+    case exposed(file: String)
     /// A file was written by a newer version.
     case newerVersion(file: String)
     /// The system refused to read, write or lock a file.
@@ -29,6 +31,8 @@ package enum HomeError: Error, Equatable, Sendable, CustomStringConvertible {
             "wrong passphrase"
         case .damaged(let file, let detail):
             "\(file) is damaged (\(detail)); restore it from a backup, nothing was changed"
+        case .exposed(let file):
+            "\(file) holds your secret key unsealed and other users may read it: 'chmod 600 \(file)', and if somebody may have, make a new identity"
         case .newerVersion(let file):
             "\(file) was written by a newer version of sotto"
         case .system(let action, let file, let detail):

@@ -9,17 +9,40 @@ struct HomeFiles: Sendable {
 
     func path(_ name: String) -> String { directory + "/" + name }
 
-    /// Makes the directory, and those above it, for its owner alone (mode 0700).
+    /// Makes the directory, and those above it, for its owner alone (mode 0700). Refuses one in which others could put files of theirs.
     func createDirectory() throws(HomeError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .system(action: "create", file: directory, detail: Self.reason(error))
+        var path = directory.hasPrefix("/") ? "/" : ""
+        for part in directory.split(separator: "/") {
+            path += part
+            if mkdir(path, 0o700) != 0 {
+                let failure = errno
+                // Also where a read-only file system, or a folder that is not ours, has it already.
+                var status = stat()
+                guard stat(path, &status) == 0 else {
+                    throw .system(action: "create", file: path, detail: Self.reason(failure))
+                }
+                guard status.st_mode & S_IFMT == S_IFDIR else {
+                    throw .system(action: "create", file: directory, detail: "\(path) is not a directory")
+                }
+            }
+            path += "/"
+        }
+        var status = stat()
+        guard stat(directory, &status) == 0 else {
+            throw .system(action: "use", file: directory, detail: Self.reason(errno))
+        }
+        guard status.st_uid == geteuid(), status.st_mode & 0o002 == 0 else {
+            throw .system(action: "use", file: directory, detail: "others can write to it")
         }
     }
 
     func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
+
+    /// Whether users other than the owner may read or change the file.
+    func isReadableByOthers(_ name: String) -> Bool {
+        var status = stat()
+        return lstat(path(name), &status) == 0 && status.st_mode & 0o077 != 0
+    }
 
     /// The whole file, or `nil` when there is none.
     func read(_ name: String) throws(HomeError) -> [UInt8]? {
@@ -52,8 +75,13 @@ struct HomeFiles: Sendable {
     /// Replaces a file as one step: after a crash there is the old content or the new, never a part.
     func write(_ bytes: [UInt8], to name: String) throws(HomeError) {
         let file = path(name)
+        guard bytes.count <= Self.maximumSize else {
+            throw .system(action: "write", file: file, detail: "it would be too large to be read again")
+        }
         let temporary = file + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        // A file of ours alone: what a crash has left there, or somebody else has put there, is not written into.
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .system(action: "write", file: temporary, detail: Self.reason(errno)) }
         var failure: Int32?
         var written = 0
@@ -83,14 +111,6 @@ struct HomeFiles: Sendable {
     }
 
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
-
-    private static func reason(_ error: any Error) -> String {
-        if let posix = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError, posix.domain == NSPOSIXErrorDomain
-        {
-            return reason(Int32(posix.code))
-        }
-        return (error as NSError).localizedDescription
-    }
 }
 
 /// An exclusive lock on a file of the home, released when the value is destroyed or the process dies.

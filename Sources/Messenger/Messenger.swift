@@ -114,6 +114,9 @@ package actor Messenger {
         conversations[contact.peer]?.session?.currentPath.map { ConversationPath($0) }
     }
 
+    /// Messages that nobody has confirmed yet.
+    package var undelivered: Int { conversations.values.reduce(0) { $0 + $1.outbox.count } }
+
     /// Messages that the contact has not confirmed yet.
     package func undelivered(to contact: Contact) -> Int { conversations[contact.peer]?.outbox.count ?? 0 }
 
@@ -125,11 +128,18 @@ package actor Messenger {
         node?.connect(to: contact.peer, policy: options.policy.policy)
     }
 
+    /// Whether a text can be a message.
+    ///
+    /// - Throws: ``SendError/empty`` or ``SendError/tooLong(limit:)``.
+    package static func check(_ text: String) throws(SendError) {
+        guard !text.isEmpty else { throw .empty }
+        guard text.utf8.count <= maximumTextSize else { throw .tooLong(limit: maximumTextSize) }
+    }
+
     /// Accepts a message. What becomes of it arrives as ``MessengerEvent/state(_:_:_:reason:)``.
     @discardableResult
     package func send(_ text: String, to contact: Contact) throws(SendError) -> MessageID {
-        guard !text.isEmpty else { throw .empty }
-        guard text.utf8.count <= Self.maximumTextSize else { throw .tooLong(limit: Self.maximumTextSize) }
+        try Self.check(text)
         var bytes = [UInt8](repeating: 0, count: MessageID.byteCount)
         randombytes_buf(&bytes, bytes.count)
         guard let id = MessageID(bytes) else { throw .empty }
@@ -252,6 +262,7 @@ package actor Messenger {
     }
 
     private func opened(_ session: PeerSession) {
+        refreshBook()
         guard let contact = admitted(session) else { return session.close(code: CloseCode.refused, reason: "") }
         let conversation = conversation(with: contact)
         conversation.attach(session, ownName: book.ownName)

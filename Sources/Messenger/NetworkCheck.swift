@@ -33,8 +33,13 @@ package struct NetworkReport: Sendable {
     /// To the STUN server and back, in milliseconds.
     package var stunMilliseconds: Double?
 
-    /// No STUN answer came at all.
-    package var isUDPBlocked: Bool { mappedV4 == nil && mappedV6 == nil }
+    /// There was a STUN server to ask over IPv4.
+    package var askedV4 = false
+    /// There was a STUN server to ask over IPv6.
+    package var askedV6 = false
+
+    /// No STUN answer came at all; `nil` when there was nobody to ask.
+    package var isUDPBlocked: Bool? { askedV4 || askedV6 ? mappedV4 == nil && mappedV6 == nil : nil }
 }
 
 /// Looks at the network from here: server, relay, STUN, the NAT in between.
@@ -71,7 +76,7 @@ package actor NetworkCheck {
         defer { client?.stop() }
         var report = NetworkReport(loginMilliseconds: Self.milliseconds(since: started), serverAddress: address)
         report.relayMilliseconds = await echo()
-        await askSTUN(ICEServers(welcome.iceServers, dialed: address).stun, &report)
+        await askSTUN(await stunServers(welcome, dialed: address), &report)
         return report
     }
 
@@ -110,14 +115,27 @@ package actor NetworkCheck {
         return nil
     }
 
+    /// The STUN servers named at login; where that is the signaling server itself, by each family of addresses that its name has.
+    private func stunServers(_ welcome: Welcome, dialed: IPAddress?) async -> [Endpoint] {
+        let servers = ICEServers(welcome.iceServers, dialed: dialed).stun
+        let own = welcome.iceServers.filter { $0.host == nil }
+        guard let dialed, !own.isEmpty, let host = try? ServerURL(home.book().server).host, host.address == nil,
+            let other = await NameLookup.address(of: host.text, isV6: !dialed.isV6)
+        else { return servers }
+        return servers + ICEServers(own, dialed: other).stun
+    }
+
     private func askSTUN(_ servers: [Endpoint], _ report: inout NetworkReport) async {
-        let v4 = await STUNQuery.ask(servers.filter { !$0.address.isV6 }, on: loop)
-        let v6 = await STUNQuery.ask(servers.filter { $0.address.isV6 }, on: loop)
+        let (serversV4, serversV6) = (servers.filter { !$0.address.isV6 }, servers.filter(\.address.isV6))
+        (report.askedV4, report.askedV6) = (!serversV4.isEmpty, !serversV6.isEmpty)
+        async let answersV4 = STUNQuery.ask(serversV4, on: loop)
+        async let answersV6 = STUNQuery.ask(serversV6, on: loop)
+        let (v4, v6) = await (answersV4, answersV6)
         report.mappedV4 = v4.first?.mapped
         report.mappedV6 = v6.first?.mapped
         report.stunMilliseconds = (v4 + v6).map(\.roundTrip).min()
         report.mapping = Self.mapping(
-            v4.map(\.mapped).isEmpty ? v6.map(\.mapped) : v4.map(\.mapped), own: Self.ownAddresses())
+            (v4.isEmpty ? v6 : v4).map(\.mapped), own: Self.ownAddresses())
     }
 
     /// What the answers to several servers from one port say about the NAT. Pure.

@@ -12,11 +12,6 @@ import Wire
 /// gather twice). At most ``maximumAttempts`` agents exist at a time.
 final class DirectConnector {
     static let maximumAttempts = 2
-    /// An attempt without a selected pair is over after this.
-    static let attemptLifetime = TimeSpan.seconds(10)
-    /// An agent that carries nothing is closed when it has been silent for so long and another one carries the session.
-    static let silentLifetime = TimeSpan.seconds(10)
-    private static let sweepMilliseconds: Int64 = 2_000
     /// Candidates found within this time travel in one rendezvous payload.
     private static let coalescingMilliseconds: Int64 = 5
 
@@ -25,7 +20,7 @@ final class DirectConnector {
     private let policy: PathPolicy
     private unowned let node: PeerNode
     unowned var link: PeerLink!
-    private var attempts: [ICEAttempt] = []
+    private(set) var attempts: [ICEAttempt] = []
     private var pairs: [PathID: (attempt: ICEAttempt, pair: SelectedPair)] = [:]
     private var chosenPath: PathID?
     private var retry = RetrySchedule()
@@ -84,7 +79,9 @@ final class DirectConnector {
 
     /// The session is open: from now on its dialer alone makes offers.
     func sessionOpened(isDialer: Bool) {
-        if isDialer, attempts.isEmpty { begin() }
+        guard isDialer, attempts.isEmpty else { return }
+        // The peer may have refused an offer that went ahead of the session.
+        if retry.cause == .refused { scheduleRetry() } else { begin() }
     }
 
     /// The path manager chose this path.
@@ -126,6 +123,15 @@ final class DirectConnector {
         chosenPath = nil
         retry.reset(.neverDirect)
         for attempt in attempts { close(attempt, sayBye: false) }
+    }
+
+    /// The link is gone. Agents that are still closing keep this object, but nothing in it may touch link or node any more.
+    func release() {
+        retryTimer?.cancel()
+        sweepTimer?.cancel()
+        for attempt in attempts { attempt.agent.close() }
+        attempts = []
+        pairs = [:]
     }
 
     private func again(isDialer: Bool) {
@@ -204,7 +210,7 @@ final class DirectConnector {
 
     private func armSweep() {
         guard sweepTimer == nil else { return }
-        sweepTimer = node.clock.after(milliseconds: Self.sweepMilliseconds) { [weak self] in
+        sweepTimer = node.clock.at(node.clock.now + node.timing.sweep) { [weak self] in
             guard let self else { return }
             self.sweepTimer = nil
             self.sweep()
@@ -216,13 +222,19 @@ final class DirectConnector {
         let now = node.clock.now
         for attempt in attempts {
             if attempt.path == nil {
-                if now - attempt.startedAt > Self.attemptLifetime { fail(attempt) }
-            } else if let chosenPath, pairs[chosenPath]?.attempt !== attempt,
-                now - (attempt.heardAt ?? attempt.startedAt) > Self.silentLifetime
-            {
+                if now - attempt.startedAt > node.timing.attempt { fail(attempt) }
+            } else if !isNeeded(attempt), now - (attempt.heardAt ?? attempt.startedAt) > node.timing.silentAgent {
                 close(attempt, sayBye: false)
             }
         }
+        node.linkChanged(link)
+    }
+
+    /// Whether the agent carries the session, or may have to: its path may come back when no other is there.
+    private func isNeeded(_ attempt: ICEAttempt) -> Bool {
+        guard link.active != nil else { return false }
+        guard let chosenPath else { return true }
+        return pairs[chosenPath]?.attempt === attempt
     }
 
     // MARK: What the agent says
@@ -321,6 +333,7 @@ final class DirectConnector {
         case .offer(let credentials, let candidates):
             guard attempt(id) == nil else { return }
             guard policy != .relay else { return node.send(.bye, connectionID: id, to: peer, key: key) }
+            guard node.admitsOffer(from: peer) else { return }
             // What the peer offered before is superseded unless it led somewhere.
             for attempt in attempts where !attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
             start(connectionID: id, isOfferer: false)

@@ -9,11 +9,6 @@ import Wire
 /// Everything between us and one peer: at most one open session, the handshakes on their way to replace it, and the ICE agents that
 /// look for a direct path. The link outlives sessions; agents belong to it and serve whichever session is open.
 final class PeerLink {
-    /// A dial that hears nothing for so long has failed.
-    static let handshakeTimeoutMilliseconds: Int64 = 10_000
-    /// A session of which nothing was heard for so long is dialed anew when the relay is back.
-    static let silenceLimit = TimeSpan.seconds(8)
-
     let peer: PeerID
     let key: PeerKey
     /// The session that people talk through.
@@ -23,15 +18,13 @@ final class PeerLink {
     /// The peer's dial, until its handshake is done. One at a time: the next one takes its place.
     private var answering: PeerSession?
     private var handshakeTimer: Scheduled<Void>?
-    /// A dial waits for the connection to the server.
+    /// A dial waits for the connection to the server, or for the end of the peer's dial.
     private var isDialWanted = false
     private var isReachableByRelay = true
     /// Since when the server has said that the peer is not there.
     private var absentSince: MonotonicTime?
     private(set) var direct: DirectConnector
     private unowned let node: PeerNode
-    /// Refuses a flood of "I do not know this session".
-    private var forgottenNotices = TokenBucket(capacity: 4, perSecond: 1)
 
     init(peer: PeerID, key: PeerKey, policy: PathPolicy, node: PeerNode) {
         self.peer = peer
@@ -39,6 +32,12 @@ final class PeerLink {
         self.node = node
         self.direct = DirectConnector(peer: peer, key: key, policy: policy, node: node)
         direct.link = self
+    }
+
+    deinit {
+        handshakeTimer?.cancel()
+        for session in [active, dialing, answering] { session?.release() }
+        direct.release()
     }
 
     /// Nothing is going on here, so that the link may be dropped.
@@ -49,8 +48,7 @@ final class PeerLink {
     /// Begins a session unless there is one, or a dial is on its way.
     func dial() {
         guard active == nil, dialing == nil else { return }
-        if let answering, answering.state == .handshaking { return }
-        isDialWanted = !node.isSignalingConnected
+        isDialWanted = !node.isSignalingConnected || answering != nil
         guard !isDialWanted else { return }
         startDial()
         direct.begin()
@@ -77,12 +75,10 @@ final class PeerLink {
 
     private func armHandshakeTimer() {
         handshakeTimer?.cancel()
-        handshakeTimer = node.clock.after(milliseconds: Self.handshakeTimeoutMilliseconds) { [weak self] in
+        handshakeTimer = node.clock.at(node.clock.now + node.timing.handshake) { [weak self] in
             guard let self else { return }
             self.failDial(.noAnswer)
             self.answering?.abandon(.timedOut)
-            self.answering = nil
-            self.node.linkChanged(self)
         }
     }
 
@@ -90,7 +86,13 @@ final class PeerLink {
         guard let dialing else { return }
         self.dialing = nil
         dialing.abandon(.local)
-        if active == nil { direct.stop() }
+        dialEnded(failure)
+    }
+
+    /// Tells that there will be no session; but a dial beside an open one is nobody's concern.
+    private func dialEnded(_ failure: DialFailure) {
+        guard active == nil else { return }
+        if answering == nil { direct.stop() }
         node.dialFailed(peer, failure)
     }
 
@@ -153,13 +155,23 @@ final class PeerLink {
             let session = makeSession(transport, isDialer: false)
             answering = session
             session.pump()
-            if dialing == nil { armHandshakeTimer() }
+            yieldDial()
+            armHandshakeTimer()
         } catch TransportError.refused {
             // Says so to who knows us, so that it need not wait for an answer: sealed, and tied to its dial.
             node.send(.bye, connectionID: destination, to: peer, key: key)
         } catch {
             node.logger.debug("handshake refused", metadata: ["reason": "\(error)", "size": "\(packet.count)"])
         }
+    }
+
+    /// Our dial gives way to the peer's, or the peer would take a late repeat of it for a new one. It is made again if
+    /// the peer's comes to nothing.
+    private func yieldDial() {
+        guard let dialing else { return }
+        self.dialing = nil
+        isDialWanted = active == nil
+        dialing.abandon(.replaced)
     }
 
     // MARK: What the server and the peer say about each other
@@ -169,13 +181,16 @@ final class PeerLink {
         isReachableByRelay = false
         absentSince = absentSince ?? node.clock.now
         active?.setRelayAvailable(false)
+        // Whoever began this dial is gone; so our own turn comes, and fails.
+        if isDialWanted { answering?.abandon(.timedOut) }
         failDial(reason)
         node.linkChanged(self)
     }
 
     /// Tries the relay again after the server had no way to the peer. A session that has nothing else, to a peer that stays away, is over.
-    func retryRelay(isAvailable: Bool, absenceLimit: TimeSpan) {
-        if let absentSince, let active, !direct.isChosen, node.clock.now - absentSince > absenceLimit {
+    func retryRelay(isAvailable: Bool) {
+        if direct.isChosen { absentSince = nil }
+        if let absentSince, let active, node.clock.now - absentSince > node.timing.absence {
             self.absentSince = nil
             return active.abandon(.timedOut)
         }
@@ -191,7 +206,7 @@ final class PeerLink {
             dialing?.schedulePump()
             answering?.schedulePump()
             direct.signalingReturned()
-            if let active, active.isDialer, active.isSilent(for: Self.silenceLimit) { redial() }
+            if let active, active.isDialer, active.isSilent(for: node.timing.silence) { redial() }
         }
     }
 
@@ -216,10 +231,8 @@ final class PeerLink {
         direct.receive(rendezvous)
     }
 
-    /// Tells a peer that writes to a session we do not have, because one of us was restarted, to begin anew.
     private func sayForgotten(_ tag: ConnectionTag) {
-        guard node.isContact(peer), forgottenNotices.take(now: node.clock.now) else { return }
-        node.send(.bye, connectionID: tag.bytes + [UInt8](repeating: 0, count: 8), to: peer, key: key)
+        node.sayForgotten(tag.bytes + [UInt8](repeating: 0, count: 8), to: peer, key: key)
     }
 
     /// The tag in a connection id of the form that ``sayForgotten(_:)`` makes.
@@ -267,6 +280,7 @@ extension PeerLink {
     func sessionOpened(_ session: PeerSession) {
         let previous = active
         active = session
+        isDialWanted = false
         if dialing === session { dialing = nil }
         if answering === session { answering = nil }
         // Our own dial lost to the peer's, or is no longer needed.
@@ -297,13 +311,16 @@ extension PeerLink {
         if dialing === session {
             dialing = nil
             switch end {
-            case .remote(CloseCode.refused, _): node.dialFailed(peer, .refused)
-            case .transport(let text): node.dialFailed(peer, .handshake(text))
-            case .timedOut: node.dialFailed(peer, .noAnswer)
-            case .local, .replaced, .forgotten, .remote: break
+            case .remote(CloseCode.refused, _): dialEnded(.refused)
+            case .transport(let text): dialEnded(.handshake(text))
+            case .timedOut, .forgotten, .remote: dialEnded(.noAnswer)
+            case .local, .replaced: break
             }
         }
-        if answering === session { answering = nil }
+        if answering === session {
+            answering = nil
+            if isDialWanted, end != .replaced { dial() }
+        }
         if active === session {
             active = nil
             direct.stop()

@@ -32,34 +32,39 @@ package struct Gatekeeper {
 /// Not Sendable: it lives on one event loop, which runs everything here; its owner is isolated to that loop too.
 package final class PeerNode {
     private static let rendezvousContext = "sotto-rendezvous-v1"
-    /// A peer the server cannot reach is tried again over the relay after this.
-    private static let relayRetryMilliseconds: Int64 = 1_000
-    /// A session that only has the relay, to a peer that has been away for so long, is over.
-    private static let absenceLimit = TimeSpan.seconds(15)
-    /// Offers from peers who have not been admitted yet wait for it so long, so many.
-    private static let heldOfferLifetime = TimeSpan.seconds(5)
+    /// Offers from peers who have not been admitted yet wait for it, so many.
     private static let maximumHeldPayloads = 32
+    /// Of one of them: an offer and its candidates.
+    private static let maximumHeldPerPeer = 8
 
     package let identity: Identity
     let loop: any EventLoop
     let clock: NodeClock
     let logger: Logger
     let iceLoop: ICELoop
+    let timing: PeerTiming
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
     private let localAddresses: [IPAddress]?
     private let wallClock: () -> UInt64
-    private var links: [PeerID: PeerLink] = [:]
+    private var links: [PeerKey: PeerLink] = [:]
+    /// Contacts that were heard, so that their ids are checked once.
+    private var heardContacts: [PeerKey: PeerID] = [:]
     private var policies: [PeerID: PathPolicy] = [:]
     private var signaling: SignalingClient!
     private var iceServers = ICEServers()
     /// By contact: who floods one closes it to nobody else.
     private var replayWindows: [PeerID: ReplayWindow] = [:]
-    private var handshakes = TokenBucket(capacity: 40, perSecond: 20)
-    private var envelopes = TokenBucket(capacity: 400, perSecond: 100)
+    private var admission = Admission()
+    /// Refuse a flood of "I do not know this session". By contact, because the links that say it do not last.
+    private var forgottenNotices: [PeerID: TokenBucket] = [:]
     private var held: [HeldPayload] = []
     private(set) var isSignalingConnected = false
+
+    private struct Weak {
+        weak var node: PeerNode?
+    }
 
     private struct HeldPayload {
         let from: PeerID
@@ -73,25 +78,27 @@ package final class PeerNode {
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger, wallClock: @escaping () -> UInt64,
-        gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
+        timing: PeerTiming = PeerTiming(), eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
+        wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
         self.loop = eventLoop
         self.clock = NodeClock(loop: eventLoop.assumeIsolated())
         self.logger = logger
         self.iceLoop = iceLoop
+        self.timing = timing
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
         self.localAddresses = localAddresses
         self.wallClock = wallClock
-        let bound = NIOLoopBoundBox<PeerNode?>(nil, eventLoop: eventLoop)
+        // Weakly: the node owns the client.
+        let bound = NIOLoopBoundBox(Weak(), eventLoop: eventLoop)
         self.signaling = SignalingClient(
             url: server, peer: identity.peerID.key, sign: { identity.sign($0) }, eventLoop: eventLoop, trust: trust,
             logger: logger,
-            events: { event in bound.value?.handle(event) })
-        bound.value = self
+            events: { event in bound.value.node?.handle(event) })
+        bound.value = Weak(node: self)
     }
 
     /// Connects to the server, and again whenever the connection is lost.
@@ -107,12 +114,11 @@ package final class PeerNode {
     /// Opens a session with a peer unless there is one. What comes of it arrives as an event.
     package func connect(to peer: PeerID, policy: PathPolicy? = nil) {
         if let policy { policies[peer] = policy }
-        guard let link = link(peer) else { return }
-        link.dial()
+        link(peer).dial()
     }
 
     /// The open session with a peer.
-    package func session(with peer: PeerID) -> PeerSession? { links[peer]?.active }
+    package func session(with peer: PeerID) -> PeerSession? { links[peer.key]?.active }
 
     /// The addresses of this device changed, or it woke up.
     package func networkChanged() {
@@ -127,13 +133,15 @@ package final class PeerNode {
 // MARK: - For links
 
 extension PeerNode {
-    func link(_ peer: PeerID) -> PeerLink? {
-        if let link = links[peer] { return link }
-        guard let key = try? PeerKey(peer.bytes) else { return nil }
-        let link = PeerLink(peer: peer, key: key, policy: policies[peer] ?? defaultPolicy, node: self)
-        links[peer] = link
+    func link(_ peer: PeerID) -> PeerLink {
+        if let link = links[peer.key] { return link }
+        let link = PeerLink(peer: peer, key: peer.key, policy: policies[peer] ?? defaultPolicy, node: self)
+        links[peer.key] = link
         return link
     }
+
+    /// The link to a peer with whom something is going on.
+    func knownLink(_ peer: PeerID) -> PeerLink? { links[peer.key] }
 
     func emit(_ event: PeerEvent) { handler(event) }
 
@@ -142,8 +150,8 @@ extension PeerNode {
     /// Drops a link that has nothing left to do, at the end of this turn.
     func linkChanged(_ link: PeerLink) {
         clock.soon { [weak self, weak link] in
-            guard let self, let link, link.isIdle, self.links[link.peer] === link else { return }
-            self.links[link.peer] = nil
+            guard let self, let link, link.isIdle, self.links[link.key] === link else { return }
+            self.links[link.key] = nil
         }
     }
 
@@ -152,8 +160,21 @@ extension PeerNode {
 
     func authorize(_ peer: PeerID, _ greeting: [UInt8]) -> Bool { gatekeeper.authorize(peer, greeting) }
 
-    /// Bounds the public-key work that strangers can cause.
-    func admitsHandshake(from peer: PeerID) -> Bool { handshakes.take(now: clock.now) }
+    /// Bounds the public-key work that a peer can cause.
+    func admitsHandshake(from peer: PeerID) -> Bool {
+        admission.admitsHandshake(from: peer, isContact: isContact(peer), now: clock.now)
+    }
+
+    /// Bounds the agents that a contact can make us start.
+    func admitsOffer(from contact: PeerID) -> Bool { admission.admitsOffer(from: contact, now: clock.now) }
+
+    /// Tells a contact that writes to a session we do not have, because one of us was restarted, to begin anew.
+    func sayForgotten(_ connectionID: [UInt8], to peer: PeerID, key: PeerKey) {
+        guard isContact(peer),
+            forgottenNotices[peer, default: TokenBucket(capacity: 4, perSecond: 1)].take(now: clock.now)
+        else { return }
+        send(.bye, connectionID: connectionID, to: peer, key: key)
+    }
 
     func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
         ICEConfiguration(
@@ -181,7 +202,7 @@ extension PeerNode {
 // MARK: - What the server sends
 
 extension PeerNode {
-    private func handle(_ event: SignalingEvent) {
+    func handle(_ event: SignalingEvent) {
         switch event {
         case .connecting:
             handler(.signaling(.connecting))
@@ -195,17 +216,25 @@ extension PeerNode {
             for link in links.values { link.relayChanged(isAvailable: false) }
             handler(.signaling(.disconnected(reason, retryIn: retryIn)))
         case .signal(let from, let payload):
-            if let peer = try? PeerID(bytes: from.bytes) { receiveSignal(payload, from: peer) }
+            if let peer = sender(from) { receiveSignal(payload, from: peer) }
         case .relay(let from, let segmentSize, let packets):
-            if let peer = try? PeerID(bytes: from.bytes) { receiveRelay(packets, segmentSize: segmentSize, from: peer) }
+            if let peer = sender(from) { receiveRelay(packets, segmentSize: segmentSize, from: peer) }
         case .unreachable(let key, let reason):
-            if let peer = try? PeerID(bytes: key.bytes) { unreachable(peer, reason) }
+            unreachable(key, reason)
         }
+    }
+
+    /// Whom a frame names as its sender; `nil` when that can be nobody, or somebody unknown sends too much.
+    private func sender(_ key: PeerKey) -> PeerID? {
+        if let known = links[key]?.peer ?? heardContacts[key] { return known }
+        guard admission.admitsUnknown(key, now: clock.now), let peer = try? PeerID(key) else { return nil }
+        if isContact(peer) { heardContacts[key] = peer }
+        return peer
     }
 
     private func receiveRelay(_ packets: ByteBuffer, segmentSize: Int, from peer: PeerID) {
         // A stranger gets no state here before its handshake has been authorized.
-        guard let link = links[peer] ?? link(peer) else { return }
+        let link = link(peer)
         packets.withUnsafeReadableBytes { bytes in
             var offset = 0
             while offset < bytes.count {
@@ -214,12 +243,12 @@ extension PeerNode {
                 offset = end
             }
         }
-        if link.isIdle { links[peer] = nil }
+        if link.isIdle { links[peer.key] = nil }
     }
 
     private func receiveSignal(_ payload: [UInt8], from peer: PeerID) {
         guard isContact(peer) else { return hold(payload, from: peer) }
-        guard envelopes.take(now: clock.now),
+        guard admission.admitsEnvelope(from: peer, now: clock.now),
             let opened = try? SealedEnvelope.open(payload, recipient: identity, context: Self.rendezvousContext),
             opened.sender == peer.noisePublicKey,
             let rendezvous = try? Rendezvous.decode(opened.payload),
@@ -230,7 +259,7 @@ extension PeerNode {
             logger.debug("rendezvous payload refused")
             return
         }
-        guard let link = link(peer) else { return }
+        let link = link(peer)
         link.receive(rendezvous)
         linkChanged(link)
     }
@@ -238,8 +267,9 @@ extension PeerNode {
     /// An offer can overtake the handshake that makes its sender a contact: it waits a moment, unopened.
     private func hold(_ payload: [UInt8], from peer: PeerID) {
         let now = clock.now
-        held.removeAll { now - $0.at > Self.heldOfferLifetime }
-        guard held.count < Self.maximumHeldPayloads else { return }
+        held.removeAll { now - $0.at > timing.heldOffer }
+        guard held.count < Self.maximumHeldPayloads, held.count(where: { $0.from == peer }) < Self.maximumHeldPerPeer
+        else { return }
         held.append(HeldPayload(from: peer, payload: payload, at: now))
     }
 
@@ -253,8 +283,8 @@ extension PeerNode {
         }
     }
 
-    private func unreachable(_ peer: PeerID, _ reason: UnreachableReason) {
-        guard let link = links[peer] else { return }
+    private func unreachable(_ key: PeerKey, _ reason: UnreachableReason) {
+        guard let link = links[key] else { return }
         let failure: DialFailure =
             switch reason {
             case .notConnected: .notConnected
@@ -262,9 +292,9 @@ extension PeerNode {
             default: .overloaded
             }
         link.unreachable(failure)
-        _ = clock.after(milliseconds: Self.relayRetryMilliseconds) { [weak self, weak link] in
-            guard let self, let link else { return }
-            link.retryRelay(isAvailable: self.isSignalingConnected, absenceLimit: Self.absenceLimit)
+        _ = clock.at(clock.now + timing.relayRetry) { [weak self, weak link] in
+            guard let self, let link, self.links[key] === link else { return }
+            link.retryRelay(isAvailable: self.isSignalingConnected)
         }
     }
 }

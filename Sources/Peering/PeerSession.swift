@@ -136,6 +136,12 @@ package final class PeerSession {
         finish(end)
     }
 
+    /// The link is gone: whoever still holds the session finds it closed.
+    func release() {
+        state = .closed
+        timer?.cancel()
+    }
+
     // MARK: The pump: timers in, packets and events out
 
     /// Flushes once per turn of the event loop, however many inputs came in it.
@@ -194,7 +200,7 @@ package final class PeerSession {
                 open()
             }
         case .streamOpened(let stream):
-            guard conversation == nil, !isDialer else { return refuse(stream) }
+            guard conversation == nil, !isDialer, stream.isBidirectional else { return refuse(stream) }
             conversation = stream
             open()
         case .streamReadable(let stream):

@@ -15,10 +15,18 @@ struct TokenBucket {
 
     /// Whether one more may pass now; if so it is counted.
     mutating func take(now: MonotonicTime) -> Bool {
-        if let updated { level = min(capacity, level + (now - updated).inMilliseconds / 1000 * perSecond) }
+        level = current(now)
         updated = now
         guard level >= 1 else { return false }
         level -= 1
         return true
+    }
+
+    /// Whether nothing would be forgotten by making a new one.
+    func isFull(now: MonotonicTime) -> Bool { current(now) >= capacity }
+
+    private func current(_ now: MonotonicTime) -> Double {
+        guard let updated else { return level }
+        return min(capacity, level + (now - updated).inMilliseconds / 1000 * perSecond)
     }
 }

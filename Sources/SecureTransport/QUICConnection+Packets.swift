@@ -270,7 +270,8 @@ extension QUICConnection {
     var estimates: (roundTrip: UInt64?, window: Int, inFlight: Int) {
         let statistics = connectionStatistics
         return (
-            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd), Int(clamping: statistics.bytes_in_flight)
+            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd),
+            Int(clamping: statistics.bytes_in_flight)
         )
     }
 

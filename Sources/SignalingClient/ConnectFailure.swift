@@ -38,6 +38,9 @@ enum ConnectFailure {
             if text.contains("WRONG_VERSION_NUMBER") {
                 return .tls("it does not speak TLS; is it ws:// instead of wss://?")
             }
+            if text.contains("EOF during handshake") {
+                return .tls("it hangs up during the TLS handshake; is it ws:// instead of wss://?")
+            }
             return .tls(text)
         default:
             return nil

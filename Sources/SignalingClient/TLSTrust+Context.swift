@@ -13,7 +13,10 @@ extension TLSTrust {
                 guard access(path, R_OK) == 0 else {
                     throw SignalingDisconnect.tls("cannot read \(path): \(String(cString: strerror(errno)))")
                 }
-                configuration.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(path))]
+                guard let certificates = try? NIOSSLCertificate.fromPEMFile(path) else {
+                    throw SignalingDisconnect.tls("\(path) holds no certificates in PEM form")
+                }
+                configuration.additionalTrustRoots = [.certificates(certificates)]
             }
             return try NIOSSLContext(configuration: configuration)
         } catch let error as SignalingDisconnect {

@@ -11,7 +11,9 @@ final class ChatView: Sendable {
     private struct State {
         var status: ChatStatus
         var isOnline = false
-        var lastNotice = ""
+        /// Why the contact could not be reached, as far as it was told since they were here: attempts repeat, their news does not.
+        var toldReasons: Set<String> = []
+        var isServerGone = false
         /// Messages typed while the contact was away, so that only their arrival needs telling.
         var waiting: Set<MessageID> = []
     }
@@ -24,7 +26,8 @@ final class ChatView: Sendable {
         screen.showNotice(
             contact.verified
                 ? "End-to-end encrypted; you verified \(contact.name)."
-                : "End-to-end encrypted. Not verified yet: 'sotto verify \(contact.name)' compares safety numbers.")
+                : "End-to-end encrypted. Not verified yet: compare safety numbers with  sotto verify \(ShellText.argument(contact.name))"
+        )
     }
 
     /// Shows what the user wrote.
@@ -35,7 +38,7 @@ final class ChatView: Sendable {
             return state.isOnline
         }
         if !isOnline {
-            notice("\(contact.name) is not connected: the message waits here, as long as this chat is open")
+            screen.showNotice("\(contact.name) is not connected: the message waits here, as long as this chat is open")
         }
     }
 
@@ -47,15 +50,18 @@ final class ChatView: Sendable {
         case .message(let message):
             screen.showNotice("\(message.contact.name) writes: \(message.text)")
         case .online(let other) where other.peer == contact.peer:
-            update { $0.isOnline = true }
-            notice("\(contact.name) is here")
+            update { state in
+                state.isOnline = true
+                state.toldReasons = []
+            }
+            screen.showNotice("\(contact.name) is here")
         case .offline(let other, let reason) where other.peer == contact.peer:
             update { state in
                 state.isOnline = false
                 state.status.connected = false
                 state.status.path = nil
             }
-            notice("\(contact.name): \(reason); trying to reach them")
+            tellOffline(reason)
         case .path(let other, let report) where other.peer == contact.peer:
             update { state in
                 state.status.connected = true
@@ -71,8 +77,10 @@ final class ChatView: Sendable {
             screen.showNotice("not delivered: \(reason ?? "unknown reason")")
         case .server(.disconnected(let reason, let retryIn)):
             guard retryIn != nil else { return Failure("server", reason) }
-            notice("no connection to the server (\(reason)); trying again")
-        case .online, .offline, .path, .state, .pong, .ready, .server:
+            tellServer(isGone: true, "no connection to the server (\(reason)); trying again")
+        case .ready:
+            tellServer(isGone: false, "connected to the server again")
+        case .online, .offline, .path, .state, .pong, .server:
             break
         }
         return nil
@@ -86,12 +94,20 @@ final class ChatView: Sendable {
             })
     }
 
-    /// A notice, unless it says what the one before said: attempts repeat, their news does not.
-    private func notice(_ text: String) {
-        let isNew = state.withLock { state in
-            defer { state.lastNotice = text }
-            return state.lastNotice != text
+    private func tellOffline(_ reason: String) {
+        let (isNews, isFirst) = state.withLock { state in
+            defer { state.toldReasons.insert(reason) }
+            return (!state.toldReasons.contains(reason), state.toldReasons.isEmpty)
         }
-        if isNew { screen.showNotice(text) }
+        guard isNews else { return }
+        screen.showNotice("\(contact.name): \(reason)\(isFirst ? "; trying to reach them" : "")")
+    }
+
+    private func tellServer(isGone: Bool, _ text: String) {
+        let isNews = state.withLock { state in
+            defer { state.isServerGone = isGone }
+            return state.isServerGone != isGone
+        }
+        if isNews { screen.showNotice(text) }
     }
 }

@@ -3,12 +3,14 @@ import Foundation
 import Logging
 import Messenger
 import Noise
+import Wire
 
 /// The options that every command has.
 struct CommonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where identity and contacts are kept.", discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto.",
+            "Where identity and contacts are kept.",
+            discussion: "Default: $SOTTO_HOME, then $XDG_DATA_HOME/sotto, then ~/.local/share/sotto.",
             valueName: "dir"))
     var home: String?
 
@@ -23,7 +25,7 @@ struct CommonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Log to standard error from this level on: debug, info, warning or error.", valueName: "level"))
+            "Log to standard error from this level on.", valueName: "level"))
     var logLevel: LogLevel = .error
 
     /// The home directory's path.
@@ -32,7 +34,8 @@ struct CommonOptions: ParsableArguments {
         if let home { return (home as NSString).expandingTildeInPath }
         if let home = environment["SOTTO_HOME"], !home.isEmpty { return home }
         if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/sotto" }
-        return NSHomeDirectory() + "/.local/share/sotto"
+        let user = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? NSHomeDirectory()
+        return user + "/.local/share/sotto"
     }
 
     var output: Output { Output(isJSON: json) }
@@ -82,14 +85,33 @@ struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How packets may travel: auto (relay at once, then direct), direct (nothing you write goes over the relay) or relay (your addresses stay hidden from the contact).",
-            valueName: "auto|direct|relay"))
+            valueName: "way"))
     var path: TravelPolicy = .auto
 
+    @OptionGroup var trust: TrustOptions
+
+    func messengerOptions(failsWhenAbsent: Bool) throws -> MessengerOptions {
+        MessengerOptions(
+            policy: path, certificateFile: try trust.certificateFile(), failsWhenAbsent: failsWhenAbsent)
+    }
+}
+
+/// Whose certificates are believed.
+struct TrustOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Also trust the certificates in this PEM file for the server.", valueName: "file"))
     var caFile: String?
 
-    func messengerOptions(failsWhenAbsent: Bool) -> MessengerOptions {
-        MessengerOptions(
-            policy: path, certificateFile: caFile, failsWhenAbsent: failsWhenAbsent)
+    /// The file, once it is known to hold something: who keeps trying would do so for ever without.
+    func certificateFile() throws -> String? {
+        guard let caFile else { return nil }
+        let file = DisplayText.harmless(caFile)
+        guard access(caFile, R_OK) == 0 else {
+            throw Failure("ca-file", "cannot read \(file): \(String(cString: strerror(errno)))")
+        }
+        let content = FileManager.default.contents(atPath: caFile) ?? Data()
+        guard content.range(of: Data("-----BEGIN CERTIFICATE-----".utf8)) != nil else {
+            throw Failure("ca-file", "\(file) holds no certificates in PEM form")
+        }
+        return caFile
     }
 }

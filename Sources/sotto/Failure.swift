@@ -1,4 +1,5 @@
 import ArgumentParser
+import Identity
 import Messenger
 import Wire
 
@@ -20,8 +21,22 @@ struct Failure: Error {
         case let error as ContactError: self.init("contact", error.description)
         case let error as SendError: self.init("message", error.description)
         case let error as ServerUnavailable: self.init("server", error.reason)
-        case let error as PassphraseError: self.init("passphrase", "\(error)")
+        case let error as InviteError: self.init("invite", Self.explain(error))
+        case let error as PassphraseError: self.init("passphrase", DisplayText.harmless(error.description))
         default: self.init("failed", DisplayText.harmless("\(error)"))
+        }
+    }
+
+    private static func explain(_ error: InviteError) -> String {
+        switch error {
+        case .notAnInvite: "this is not an invite: one looks like sotto:sotto1…@HOST?t=…"
+        case .peerID(.mistyped):
+            "a character of this invite's peer id was changed: copy it again, every character counts"
+        case .peerID: "the peer id in this invite is not one: copy it again, every character counts"
+        case .server: "the server in this invite is not one: copy it again, every character counts"
+        case .token: "the token in this invite is incomplete: copy it again, every character counts"
+        case .name: "the name in this invite cannot be read: copy it again, every character counts"
+        case .malformed: "this invite is damaged or incomplete: copy it again, in quotes, every character counts"
         }
     }
 
@@ -30,6 +45,7 @@ struct Failure: Error {
         case .notInitialized: "not-initialized"
         case .alreadyInitialized: "already-initialized"
         case .passphraseNeeded, .wrongPassphrase: "passphrase"
+        case .exposed: "exposed"
         case .damaged: "damaged"
         case .newerVersion: "newer-version"
         case .system: "system"

@@ -19,11 +19,13 @@ struct JSONLine {
 
     mutating func add(_ name: String, _ value: Value?) {
         guard let value else { return }
+        // JSON has no such numbers; a field without a value is absent.
+        if case .number(let number) = value, !number.isFinite { return }
         if text.utf8.count > 1 { text += "," }
         text += "\(Self.quoted(name)):"
         switch value {
         case .text(let value): text += Self.quoted(value)
-        case .number(let value): text += value.isFinite ? String(format: "%.3f", value) : "null"
+        case .number(let value): text += String(format: "%.3f", value)
         case .integer(let value): text += String(value)
         case .flag(let value): text += value ? "true" : "false"
         }

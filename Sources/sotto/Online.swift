@@ -1,70 +1,57 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import Messenger
+import Synchronization
 
 /// Runs a command that needs the network: unlock, go online, work, and leave in good order whatever happened.
 enum Online {
-    /// - Parameter body: ends when its work is done, when ``Messenger/events`` end, or when its task is cancelled by Ctrl-C or SIGTERM.
+    /// - Parameters:
+    ///   - contact: who is talked with; an unknown name fails before anything else happens.
+    ///   - body: ends when its work is done, when ``Messenger/events`` end, or when its task is cancelled: by a signal, or because nobody
+    ///     reads standard output any more.
     static func run(
-        _ common: CommonOptions, _ network: NetworkOptions, failsWhenAbsent: Bool = false,
+        _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil, failsWhenAbsent: Bool = false,
         body: @escaping @Sendable (Messenger) async throws -> Void
     ) async throws {
         let home = try common.unlock()
+        if let contact { _ = try home.book().contact(named: contact) }
+        let options = try network.messengerOptions(failsWhenAbsent: failsWhenAbsent)
         let thread = EventThread()
         let messenger: Messenger
         do {
-            messenger = try Messenger(
-                home: home, options: network.messengerOptions(failsWhenAbsent: failsWhenAbsent), thread: thread,
-                logger: common.logger)
+            messenger = try Messenger(home: home, options: options, thread: thread, logger: common.logger)
             try await messenger.start()
         } catch {
             await thread.shutdown()
             throw error
         }
         let work = Task { try await body(messenger) }
-        let signals = SignalWatch { isFirst in
-            guard isFirst else { exit(1) }
-            work.cancel()
-        }
+        let end = Ending(work)
         let result = await work.result
         await messenger.stop()
         await messenger.settled()
         await thread.shutdown()
-        signals.cancel()
+        end.finish()
         try result.get()
+        if StandardOutput.isBroken { throw ExitCode(1) }
     }
-}
 
-/// Tells when the user or the system wants the program to end.
-/// `@unchecked Sendable`.
-/// Safety: the sources are made in `init`, and only cancelled after that, which any thread may do.
-final class SignalWatch: @unchecked Sendable {
-    private let sources: [any DispatchSourceSignal]
+    /// Cancels the work at the first signal that wants the program to end, and ends the program at the second.
+    private final class Ending: Sendable {
+        private let signals: SignalEvents
 
-    /// - Parameter action: called with true for the first signal, with false for each further one.
-    init(_ action: @escaping @Sendable (Bool) -> Void) {
-        let queue = DispatchQueue(label: "sotto.signals")
-        let count = Counter()
-        sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { action(count.next() == 1) }
-            source.resume()
-            return source
+        init(_ work: Task<Void, any Error>) {
+            let isSecond = Atomic(false)
+            signals = SignalEvents([SIGINT, SIGTERM, SIGHUP]) { _ in
+                guard !isSecond.exchange(true, ordering: .relaxed) else { exit(1) }
+                work.cancel()
+            }
+            StandardOutput.whenBroken { work.cancel() }
         }
-    }
 
-    func cancel() { for source in sources { source.cancel() } }
-
-    /// Touched on the signal queue only.
-    private final class Counter: @unchecked Sendable {
-        // Safety: used by the handlers of one serial queue.
-        private var value = 0
-
-        func next() -> Int {
-            value += 1
-            return value
+        func finish() {
+            StandardOutput.whenBroken(nil)
+            signals.cancel()
         }
     }
 }

@@ -8,40 +8,22 @@ struct Output: Sendable {
     let isJSON: Bool
 
     func event(_ line: @autoclosure () -> JSONLine) {
-        if isJSON { Self.write(line().line + "\n", to: STDOUT_FILENO) }
+        if isJSON { StandardOutput.write(line().line + "\n") }
     }
 
     /// A line for people; nothing in JSON mode.
     func say(_ text: @autoclosure () -> String) {
-        if !isJSON { Self.write(text() + "\n", to: STDOUT_FILENO) }
+        if !isJSON { StandardOutput.write(text() + "\n") }
     }
 
     /// A remark for people that is not the command's result.
     func notice(_ text: @autoclosure () -> String) {
-        if !isJSON { Self.write(text() + "\n", to: STDERR_FILENO) }
+        if !isJSON { StandardError.write(text() + "\n") }
     }
 
     func failure(_ failure: Failure) {
         event(JSONLine(event: "error").adding("code", .text(failure.code)).adding("message", .text(failure.message)))
         notice("sotto: \(failure.message)")
-    }
-
-    /// Writes all of it at once, so that lines of different tasks do not mix. A reader that is gone ends the program.
-    static func write(_ text: String, to descriptor: Int32) {
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count > 0 {
-                bytes = bytes.dropFirst(count)
-            } else if errno == EPIPE {
-                exit(1)
-            } else if errno == EAGAIN {
-                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&ready, 1, -1)
-            } else if errno != EINTR {
-                return
-            }
-        }
     }
 }
 
@@ -122,6 +104,6 @@ enum TimeText {
     /// ISO 8601 in UTC with milliseconds.
     static func iso(_ milliseconds: UInt64) -> String {
         Date(timeIntervalSince1970: Double(min(milliseconds, 253_402_300_799_000)) / 1000)
-            .formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 }

@@ -11,9 +11,18 @@ enum ScriptLine: Equatable {
         var quit: Bool?
     }
 
+    /// `nil` for a blank line.
+    ///
     /// - Throws: ``Failure`` with code `input` when the line is none of these.
-    init(_ line: String) throws {
-        guard let object = try? JSONDecoder().decode(Object.self, from: Data(line.utf8)) else {
+    init?(_ line: StandardInput.Line) throws {
+        let text: String
+        switch line {
+        case .text(let line): text = line
+        case .notUTF8: throw Failure("input", "a line is not UTF-8")
+        case .tooLong: throw Failure("input", "a line has more than \(StandardInput.lineLimit) bytes")
+        }
+        guard !text.allSatisfy(\.isWhitespace) else { return nil }
+        guard let object = try? JSONDecoder().decode(Object.self, from: Data(text.utf8)) else {
             throw Failure("input", "not understood: a line is {\"send\":\"text\"} or {\"quit\":true}")
         }
         if object.quit == true {

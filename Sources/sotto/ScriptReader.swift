@@ -2,17 +2,18 @@ import Messenger
 
 /// Carries out the lines that a script writes to standard input in JSON mode.
 enum ScriptReader {
+    /// How long leaving waits for messages that were not confirmed yet, in seconds.
+    static let farewell = 5.0
+
     /// - Parameter only: the contact that messages go to when a line does not name one.
     /// - Returns: true when the script said `quit`, false when its input ended.
-    @discardableResult
     static func run(_ messenger: Messenger, only: Contact?, _ output: Output) async -> Bool {
         for await line in StandardInput.lines() {
             if Task.isCancelled { return true }
-            guard !line.allSatisfy(\.isWhitespace) else { continue }
             do {
-                switch try ScriptLine(line) {
+                guard let order = try ScriptLine(line) else { continue }
+                switch order {
                 case .quit:
-                    if only == nil { await messenger.stop() }
                     return true
                 case .send(let text, let name):
                     guard let contact = try await contact(name, only, messenger) else {
@@ -25,6 +26,15 @@ enum ScriptReader {
             }
         }
         return false
+    }
+
+    /// Waits a little for what was not confirmed yet, and goes.
+    static func leave(_ messenger: Messenger) async {
+        let end = ContinuousClock.now + .seconds(farewell)
+        while await messenger.undelivered > 0, .now < end, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        await messenger.stop()
     }
 
     private static func contact(_ name: String?, _ only: Contact?, _ messenger: Messenger) async throws -> Contact? {

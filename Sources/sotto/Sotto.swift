@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Noise
+import Wire
 
 /// The command line. Contract: `docs/command-line.md`.
 @main
@@ -9,8 +10,11 @@ struct Sotto: AsyncParsableCommand {
         commandName: "sotto",
         abstract:
             "Private chat with people behind NATs: direct when it can be, relayed when it must, always end-to-end encrypted.",
+        usage: "sotto [--home DIR] [--json] COMMAND …",
         discussion: """
             Begin with 'sotto init --server URL'. Exchange invites ('sotto invite', 'sotto add'), then 'sotto chat NAME'.
+            Every command takes --home DIR, --json, --passphrase-file FILE, --passphrase-fd NUMBER and --log-level LEVEL, also before \
+            its name.
             Exit status: 0 done, 1 failed, 64 wrong usage.
             """,
         version: "0.1.0",
@@ -21,9 +25,19 @@ struct Sotto: AsyncParsableCommand {
         ])
 
     static func main() async {
+        StandardOutput.claimDescriptors()
         Sodium.initialize()
         signal(SIGPIPE, SIG_IGN)
-        await main(LeadingOptions.moved(Array(CommandLine.arguments.dropFirst())))
+        do {
+            await main(try LeadingOptions.moved(Array(CommandLine.arguments.dropFirst())))
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    /// What can stand as a command.
+    static var commandNames: Set<String> {
+        Set(configuration.subcommands.map { $0.configuration.commandName ?? "\($0)".lowercased() } + ["help"])
     }
 }
 
@@ -35,11 +49,14 @@ enum LeadingOptions {
     private static let flags: Set<String> = ["--json"]
 
     /// The arguments with such options moved behind the command's name.
-    static func moved(_ arguments: [String]) -> [String] {
+    ///
+    /// - Throws: `ValidationError` when no command follows.
+    static func moved(_ arguments: [String]) throws -> [String] {
         var leading: [String] = []
         var rest = arguments[...]
         while let argument = rest.first {
-            if withValue.contains(argument), rest.count >= 2 {
+            if withValue.contains(argument) {
+                guard rest.count >= 2 else { throw ValidationError("Missing value for '\(argument)'") }
                 leading += rest.prefix(2)
                 rest = rest.dropFirst(2)
             } else if flags.contains(argument) || withValue.contains(where: { argument.hasPrefix($0 + "=") }) {
@@ -49,7 +66,15 @@ enum LeadingOptions {
                 break
             }
         }
-        guard !leading.isEmpty, let command = rest.first, !command.hasPrefix("-") else { return arguments }
-        return [command] + leading + rest.dropFirst()
+        guard let command = rest.first else {
+            if leading.isEmpty { return [] }
+            throw ValidationError("Which command? 'sotto --help' lists them.")
+        }
+        guard !command.hasPrefix("-") else { return Array(rest) }
+        guard Sotto.commandNames.contains(command) else {
+            throw ValidationError(
+                "There is no command '\(DisplayText.harmless(command))': 'sotto --help' lists those there are.")
+        }
+        return command == "help" ? Array(rest) : [command] + leading + rest.dropFirst()
     }
 }

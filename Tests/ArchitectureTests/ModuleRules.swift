@@ -104,6 +104,13 @@ enum ModuleGraph {
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
 
+        // Peers under test, without NATs.
+        rule(
+            "PeerLab", .program, folder: "Tests/PeerLab",
+            own: ["Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire"],
+            foreign: nio.union(system).union(["Logging"]),
+            "It puts messengers, a server and peers that break the rules into one process."),
+
         // The laboratory.
         rule(
             "NATLab", .driver, folder: "Tests/NATLab", own: ["CNATLab"],
@@ -117,6 +124,10 @@ enum ModuleGraph {
             "NATMatrixTests", .program, folder: "Tests/NATMatrixTests", own: ["NATLab"],
             foreign: system.union(["Testing"]),
             "It runs the real programs, which are reached by their command lines only."),
+        rule(
+            "CommandLineTests", .program, folder: "Tests/CommandLineTests", own: ["NATLab"],
+            foreign: system.union(["Testing"]),
+            "It uses the real programs as people and scripts do; what it knows of formats it states a second time."),
     ]
 
     /// System libraries and C targets: no Swift sources of their own.

@@ -77,4 +77,47 @@ import Testing
         #expect(!book.admits(token: [UInt8](repeating: 0, count: 16), now: 1_000))
         #expect(book.invites.allSatisfy { !$0.tokenDigest.starts(with: [UInt8](repeating: 60, count: 16)) })
     }
+
+    /// Names that are drawn like one that is in the book, or nearly so.
+    private static let doubles = [
+        "alice\u{200D}", "al\u{200C}ice", "alice\u{FE0F}", "alice\u{3164}", "ali\u{2800}ce", "Alice", "ALICE",
+        "\u{FF41}lice",
+        "\u{0430}lice", "al\u{0456}c\u{0435}", "a1ice", "a lice",
+    ]
+
+    @Test(arguments: doubles)
+    func neverNamesAStrangerSoThatItIsTakenForAContact(name: String) throws {
+        var book = book()
+        try book.add(Contact(peer: alice, name: "alice", verified: true))
+        #expect(throws: ContactError.nameTaken(name: "alice")) { try book.add(Contact(peer: bob, name: name)) }
+        let admitted = book.admit(bob, called: name)
+        #expect(admitted.name.hasSuffix(" 2"))
+    }
+
+    @Test(arguments: ["you", "You", "y\u{043E}u", "me", "alice: hello", "\u{200D}", "\u{3164}", "\u{2800}\u{2800}"])
+    func neverNamesAStrangerLikeTheUserOrAMessageOrNothing(name: String) {
+        var book = book()
+        let admitted = book.admit(bob, called: name)
+        #expect(admitted.name.hasSuffix(" 2") || admitted.name == String(bob.description.prefix(14)))
+    }
+
+    @Test func keepsNamesApartThatLookDifferent() throws {
+        var book = book()
+        try book.add(Contact(peer: alice, name: "Anna"))
+        try book.add(Contact(peer: bob, name: "Hanna"))
+        #expect(book.contacts.count == 2)
+    }
+
+    /// Who has an invite can come as any number of people.
+    @Test func admitsABoundedNumber() throws {
+        let people = try (0..<ContactBook.maximumAdmitted).map { index in
+            Contact(peer: try Identity.generate().peerID, name: "guest \(index)")
+        }
+        var full = ContactBook(ownName: "me", server: "ws://127.0.0.1:8080", contacts: people)
+        let token = [UInt8](repeating: 7, count: 16)
+        full.issue(token: token, now: 1_000)
+        #expect(!full.admits(token: token, now: 1_000))
+        // The user still can.
+        try full.add(Contact(peer: alice, name: "alice"))
+    }
 }

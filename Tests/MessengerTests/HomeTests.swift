@@ -59,6 +59,46 @@ import Wire
         #expect(try scratch.mode("book.sealed") == 0o600)
     }
 
+    /// Somebody else's file, or what a crash has left, where the new content is written first.
+    @Test func neverWritesASecretIntoAFileThatWasThere() throws {
+        let scratch = try Scratch()
+        try FileManager.default.createDirectory(
+            atPath: scratch.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try scratch.write([1, 2, 3], "identity.key.new")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o666], ofItemAtPath: scratch.file("identity.key.new"))
+        let planted = try #require(FileHandle(forReadingAtPath: scratch.file("identity.key.new")))
+        _ = try create(scratch)
+        #expect(try scratch.mode("identity.key") == 0o600)
+        #expect(try planted.readToEnd() == Data([1, 2, 3]))
+    }
+
+    @Test func refusesADirectoryInWhichOthersCanWrite() throws {
+        let scratch = try Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.path, withIntermediateDirectories: true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: scratch.path)
+        #expect(throws: HomeError.self) { try create(scratch) }
+        #expect(!FileManager.default.fileExists(atPath: scratch.file("identity.key")))
+    }
+
+    @Test func writesNothingThatCouldNotBeReadAgain() throws {
+        let scratch = try Scratch()
+        let home = try create(scratch)
+        #expect(throws: HomeError.self) {
+            try home.update { $0.ownName = String(repeating: "x", count: HomeFiles.maximumSize) }
+        }
+        #expect(try open(scratch).book().ownName == "me")
+    }
+
+    @Test func doesNotUseAnUnsealedKeyThatOthersMayRead() throws {
+        let scratch = try Scratch()
+        _ = try create(scratch)
+        #expect(chmod(scratch.file("identity.key"), 0o640) == 0)
+        #expect(throws: HomeError.exposed(file: scratch.file("identity.key"))) { try open(scratch) }
+        #expect(chmod(scratch.file("identity.key"), 0o600) == 0)
+        _ = try open(scratch)
+    }
+
     @Test func neverOverwritesAnIdentity() throws {
         let scratch = try Scratch()
         let home = try create(scratch)

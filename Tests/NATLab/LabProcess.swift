@@ -85,6 +85,24 @@ package final class LabProcess: Sendable {
     /// Everything written to standard error so far.
     package var errorText: String { String(decoding: output.value.errors, as: UTF8.self) }
 
+    /// Everything written to standard output so far, also what has no line end yet.
+    package var everything: String { LabProcess.everything(output.value) }
+
+    /// Waits until standard output contains a text, wherever the lines end; consumes nothing.
+    package func text(_ part: String, within limit: Duration = .seconds(20)) async throws {
+        try await output.first("\(part) from \(name)", within: limit, describe: LabProcess.everything) { output in
+            if LabProcess.everything(output).contains(part) { return () }
+            if let exit = output.exit {
+                throw LabError.ended(waitingFor: part, exit, sofar: LabProcess.everything(output))
+            }
+            return nil
+        }
+    }
+
+    private static func everything(_ output: Output) -> String {
+        output.lines.map { $0.text + "\n" }.joined() + String(decoding: output.partial, as: UTF8.self)
+    }
+
     /// The next line not yet given out, waiting for it.
     package func nextLine(within limit: Duration = .seconds(10)) async throws -> OutputLine {
         try await nextLine("a line", within: limit) { _ in true }

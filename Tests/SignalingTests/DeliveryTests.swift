@@ -10,8 +10,12 @@ import Wire
             let client = try TestClient(try server.url)
             let welcome = try await client.welcome()
             let port = try #require(server.stunAddress?.port)
+            let second = try #require(server.secondSTUNAddress?.port)
             #expect(welcome.heartbeat == 15)
-            #expect(welcome.iceServers == [ICEServer(kind: .stun, port: UInt16(port))])
+            #expect(
+                welcome.iceServers == [
+                    ICEServer(kind: .stun, port: UInt16(port)), ICEServer(kind: .stun, port: UInt16(second)),
+                ])
             #expect(server.metrics.value("logins_total") == 1)
         }
     }

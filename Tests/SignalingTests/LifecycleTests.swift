@@ -73,7 +73,8 @@ import Wire
         let (raw, _) = try await RawConnection.loggedIn(server)
         let start = ContinuousClock.now
         await server.shutdown()
-        #expect(ContinuousClock.now - start < .seconds(3))
+        // The default is five seconds; a loaded machine is late by itself.
+        #expect(ContinuousClock.now - start < .seconds(5))
         _ = raw
     }
 
@@ -106,6 +107,11 @@ import Wire
             configuration.listen = ListenAddress(host: try server.url.host, port: 0)
             let stun = try #require(server.stunAddress?.port)
             configuration.stun = ListenAddress(host: try server.url.host, port: UInt16(stun))
+            await #expect(throws: ServerError.listen(address: "127.0.0.1:\(stun)", reason: "the port is in use")) {
+                try await SignalingServer.start(configuration, logger: quiet)
+            }
+            configuration.stun = ListenAddress(host: try server.url.host, port: 0)
+            configuration.secondSTUN = .at(ListenAddress(host: try server.url.host, port: UInt16(stun)))
             await #expect(throws: ServerError.listen(address: "127.0.0.1:\(stun)", reason: "the port is in use")) {
                 try await SignalingServer.start(configuration, logger: quiet)
             }

@@ -73,22 +73,22 @@ import Wire
     func readsMoreSlowlyFromWhoSendsTooMuch(kind: String) async throws {
         try await withServer {
             switch kind {
-            case "frames": $0.limits.frames = RateLimit(rate: 200, burst: 10)
-            case "bytes": $0.limits.bytes = RateLimit(rate: 200 * 34, burst: 340)
-            default: $0.limits.signals = RateLimit(rate: 200, burst: 10)
+            case "frames": $0.limits.frames = RateLimit(rate: 20, burst: 2)
+            case "bytes": $0.limits.bytes = RateLimit(rate: 20 * 34, burst: 68)
+            default: $0.limits.signals = RateLimit(rate: 20, burst: 2)
             }
         } _: { server in
             let (raw, key) = try await RawConnection.loggedIn(server)
             let start = ContinuousClock.now
             var bytes: [UInt8] = []
-            for number in UInt8(0)..<60 {
+            for number in UInt8(0)..<12 {
                 bytes += RawConnection.frame(2, try SignalingFrame.signal(peer: key, payload: [number]).encode())
             }
             try await raw.send(bytes)
-            for number in UInt8(0)..<60 {
+            for number in UInt8(0)..<12 {
                 #expect(try await raw.readFrame().signaling == .signal(peer: key, payload: [number]))
             }
-            // 50 beyond the burst, at 200 a second.
+            // 10 beyond the burst, at 20 a second: so slow that no machine is slower by itself.
             #expect(ContinuousClock.now - start > .milliseconds(200))
             #expect((server.metrics.value("rate_pauses_total") ?? 0) > 0)
         }
@@ -114,7 +114,7 @@ import Wire
             let (raw, key) = try await RawConnection.loggedIn(server)
             let absent = try PeerKey(Array(repeating: 1, count: 32))
             let relay = try SignalingFrame.relay(peer: absent, segmentSize: 1, packets: [1]).encode()
-            try await raw.send(Array(repeatElement(RawConnection.frame(2, relay), count: 50).joined()))
+            try await raw.send(Array(repeatElement(RawConnection.frame(2, relay), count: 10).joined()))
             try await raw.send(.signal(peer: key, payload: [9]))
             #expect(try await raw.readFrame().signaling == .unreachable(peer: absent, reason: .notConnected))
             #expect(try await raw.readFrame().signaling == .signal(peer: key, payload: [9]))

@@ -99,7 +99,7 @@ import Wire
 
     @Test func endsAConnectionThatDoesNotLogIn() async throws {
         try await withServer {
-            $0.limits.authentication = .seconds(1)
+            $0.limits.authentication = .seconds(3)
         } _: { server in
             let (raw, _) = try await RawConnection.challenged(server)
             #expect(try await raw.readFrame().closeCode == SignalingCloseCode.authenticationTimeout.rawValue)

@@ -1,8 +1,8 @@
 import Identity
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingServer
-import Synchronization
 import Wire
 
 /// A TCP connection that sends whatever a test wants, and reads only when it may.
@@ -38,7 +38,7 @@ final class RawConnection: Sendable {
 
     let channel: any Channel
     private let pieces: Recorder<Piece>
-    private let buffered = Mutex<(bytes: [UInt8], ended: Bool)>(([], false))
+    private let buffered = NIOLockedValueBox<(bytes: [UInt8], ended: Bool)>(([], false))
 
     private init(_ channel: any Channel, _ pieces: Recorder<Piece>) {
         self.channel = channel
@@ -89,8 +89,8 @@ final class RawConnection: Sendable {
 
     /// Everything until the other side closes.
     func readToEnd(within seconds: Double = 10) async throws -> [UInt8] {
-        while !buffered.withLock({ $0.ended }) { try await more(seconds) }
-        return buffered.withLock { state in
+        while !buffered.withLockedValue({ $0.ended }) { try await more(seconds) }
+        return buffered.withLockedValue { state in
             defer { state.bytes = [] }
             return state.bytes
         }
@@ -99,7 +99,7 @@ final class RawConnection: Sendable {
     /// Up to the empty line after an HTTP head.
     func readHead(within seconds: Double = 10) async throws -> String {
         while true {
-            let head = buffered.withLock { state -> String? in
+            let head = buffered.withLockedValue { state -> String? in
                 guard let end = Self.endOfHead(state.bytes) else { return nil }
                 defer { state.bytes.removeFirst(end) }
                 return String(decoding: state.bytes[..<end], as: UTF8.self)
@@ -112,7 +112,7 @@ final class RawConnection: Sendable {
     /// The next frame but pings.
     func readFrame(within seconds: Double = 10, pings: Bool = false) async throws -> Frame {
         while true {
-            let frame = buffered.withLock { Self.cutFrame(&$0.bytes) }
+            let frame = buffered.withLockedValue { Self.cutFrame(&$0.bytes) }
             if let frame {
                 if pings || frame.opcode != 9 { return frame }
                 continue
@@ -142,9 +142,9 @@ final class RawConnection: Sendable {
     }
 
     private func more(_ seconds: Double) async throws {
-        guard !buffered.withLock({ $0.ended }) else { throw Unmet(description: "the connection has ended") }
+        guard !buffered.withLockedValue({ $0.ended }) else { throw Unmet(description: "the connection has ended") }
         let piece = try await pieces.next("bytes", within: seconds) { $0 }
-        buffered.withLock { state in
+        buffered.withLockedValue { state in
             switch piece {
             case .bytes(let bytes): state.bytes += bytes
             case .end: state.ended = true

@@ -26,6 +26,7 @@ import Wire
         let settings = try await resolve()
         #expect("\(settings.server.listen)" == "[::]:8080")
         #expect(settings.server.stun.map { "\($0)" } == "[::]:3478")
+        #expect(settings.server.secondSTUN == .beside)
         #expect(settings.server.hosts.isEmpty && settings.server.tls == nil && settings.server.turn == nil)
         #expect(settings.server.limits.connectionsPerAddress == 64 && settings.logger.logLevel == .notice)
     }
@@ -74,12 +75,16 @@ import Wire
 
     @Test func turnsSTUNOff() async throws {
         #expect(try await resolve(["--stun", "off"]).server.stun == nil)
+        #expect(try await resolve(["--stun-second", "off"]).server.secondSTUN == .off)
+        let second = try ListenAddress("192.0.2.1:9")
+        #expect(try await resolve(["--stun-second", "192.0.2.1:9"]).server.secondSTUN == .at(second))
     }
 
     @Test(arguments: [
         (["--listen", "8080"], "--listen"), (["--listen", "::1:80"], "--listen"),
         (["--listen", "x:99999"], "--listen"),
-        (["--stun", "x"], "--stun"), (["--host", "https://x"], "--host"), (["--host", "x:80"], "--host"),
+        (["--stun", "x"], "--stun"), (["--stun-second", "x"], "--stun-second"), (["--host", "https://x"], "--host"),
+        (["--host", "x:80"], "--host"),
         (["--heartbeat", "0"], "--heartbeat"), (["--threads", "0"], "--threads"),
         (["--log-level", "loud"], "--log-level"),
         (["--log-format", "xml"], "--log-format"), (["--tls-cert", "x"], "--tls-key"),

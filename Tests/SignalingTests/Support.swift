@@ -1,10 +1,10 @@
 import Identity
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingClient
 import SignalingServer
-import Synchronization
 import Testing
 import Wire
 
@@ -127,12 +127,12 @@ final class Recorder<Value: Sendable>: Sendable {
         var ticket = 0
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
-    var all: [Value] { state.withLock { $0.values } }
+    var all: [Value] { state.withLockedValue { $0.values } }
 
     func append(_ value: Value) {
-        let waiters = state.withLock { state in
+        let waiters = state.withLockedValue { state in
             state.values.append(value)
             defer { state.waiters = [:] }
             return state.waiters.values.map { $0 }
@@ -146,7 +146,7 @@ final class Recorder<Value: Sendable>: Sendable {
     ) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            let found = state.withLock { state -> Result? in
+            let found = state.withLockedValue { state -> Result? in
                 while state.position < state.values.count {
                     defer { state.position += 1 }
                     if let result = pick(state.values[state.position]) { return result }
@@ -161,16 +161,16 @@ final class Recorder<Value: Sendable>: Sendable {
 
     /// Until something comes, or the deadline.
     private func wait(until deadline: ContinuousClock.Instant) async {
-        let ticket = state.withLock { state in
+        let ticket = state.withLockedValue { state in
             state.ticket += 1
             return state.ticket
         }
         let alarm = Task { [weak self] in
             try? await Task.sleep(until: deadline)
-            self?.state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+            self?.state.withLockedValue { $0.waiters.removeValue(forKey: ticket) }?.resume()
         }
         await withCheckedContinuation { continuation in
-            let comesTooLate = state.withLock { state in
+            let comesTooLate = state.withLockedValue { state in
                 guard state.position >= state.values.count else { return true }
                 state.waiters[ticket] = continuation
                 return false

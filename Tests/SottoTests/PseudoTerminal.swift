@@ -46,12 +46,12 @@ final class PseudoTerminal: Sendable {
         return (has(ECHO), has(ICANON), has(ISIG))
     }
 
-    /// What was written to the screen, up to and including `text`; what came within five seconds if it does not come.
+    /// What was written to the screen, up to and including `text`; what came within half a minute if it does not come.
     func output(until text: String) -> String {
         var bytes: [UInt8] = []
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)
-        deadline.tv_sec += 5
+        deadline.tv_sec += 30
         // Bytes, because a line feed is no character of its own behind a carriage return.
         let wanted = Array(text.utf8)
         while !bytes.indices.contains(where: { bytes[$0...].starts(with: wanted) }) {

@@ -5,9 +5,10 @@ import Messenger
 struct Chat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Talk with a contact.",
+        usage: "sotto chat NAME [--path auto|direct|relay] [options]",
         discussion: """
             The status line shows what carries the conversation (relay or direct), the round-trip time, and whether the contact is verified.
-            With --json, lines {"send":"text"} on standard input are sent and {"quit":true} ends.
+            Ctrl-C or Ctrl-D leaves. With --json, lines {"send":"text"} on standard input are sent and {"quit":true} ends.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -16,12 +17,9 @@ struct Chat: AsyncParsableCommand {
     @Argument(help: "The contact.")
     var name: String
 
-    /// How long leaving waits for messages that the contact has not confirmed, in seconds.
-    private static let farewell = 5.0
-
     func run() async throws {
         try await common.run { output in
-            try await Online.run(common, network) { messenger in
+            try await Online.run(common, network, contact: name) { messenger in
                 let contact = try await messenger.contact(named: name)
                 await messenger.keepConnected(to: contact, onScreen: true)
                 if output.isJSON {
@@ -37,23 +35,14 @@ struct Chat: AsyncParsableCommand {
 
     private func script(_ messenger: Messenger, _ contact: Contact, _ output: Output) async throws {
         let reader = Task {
-            await ScriptReader.run(messenger, only: contact, output)
-            await Self.leave(messenger, contact)
+            _ = await ScriptReader.run(messenger, only: contact, output)
+            await ScriptReader.leave(messenger)
         }
         defer { reader.cancel() }
         for await event in messenger.events {
             output.common(event)
             if case .server(.disconnected(let reason, nil)) = event { throw Failure("server", reason) }
         }
-    }
-
-    /// Waits a little for what was not confirmed yet, and goes.
-    private static func leave(_ messenger: Messenger, _ contact: Contact) async {
-        let end = ContinuousClock.now + .seconds(farewell)
-        while await messenger.undelivered(to: contact) > 0, .now < end, !Task.isCancelled {
-            try? await Task.sleep(for: .milliseconds(20))
-        }
-        await messenger.stop()
     }
 
     // MARK: For people
@@ -77,7 +66,7 @@ struct Chat: AsyncParsableCommand {
                             for await input in view.screen.inputs where input == .interrupt { break }
                             await messenger.stop()
                         }
-                        await Self.leave(messenger, contact)
+                        await ScriptReader.leave(messenger)
                         again.cancel()
                     }
                     return await messenger.stop()

@@ -5,7 +5,8 @@ import Messenger
 import Wire
 
 struct ID: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "id", abstract: "Show your peer id.")
+    static let configuration = CommandConfiguration(
+        commandName: "id", abstract: "Show your peer id.", usage: "sotto id [options]")
 
     @OptionGroup var common: CommonOptions
 
@@ -21,6 +22,7 @@ struct ID: AsyncParsableCommand {
 struct InviteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "invite", abstract: "Make an invite: whoever has it may reach you.",
+        usage: "sotto invite [--qr | --no-qr] [options]",
         discussion: "Give it to one person over a channel that you trust. It admits its bearer for 30 days.")
 
     @OptionGroup var common: CommonOptions
@@ -42,19 +44,23 @@ struct InviteCommand: AsyncParsableCommand {
 }
 
 struct Add: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Add a contact from an invite.")
+    static let configuration = CommandConfiguration(
+        abstract: "Add a contact from an invite.", usage: "sotto add INVITE [--as NAME] [options]")
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "The invite: sotto:…@host?…")
+    @Argument(help: "The invite, in quotes: 'sotto:…@host?…'")
     var invite: String
 
-    @Option(name: .customLong("as"), help: "The name under which you want to know the contact.")
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp(
+            "The name under which you want to know the contact; without it, the one in the invite.", valueName: "name"))
     var name: String?
 
     func run() async throws {
         try await common.run { output in
-            let invite = try parsed()
+            let invite = try Invite(invite)
             let home = try common.unlock()
             guard invite.peerID != home.identity.peerID else { throw ContactError.yourself }
             guard let name = name ?? invite.name else { throw ContactError.nameNeeded }
@@ -64,9 +70,13 @@ struct Add: AsyncParsableCommand {
                 return book.server
             }
             output.contact(contact)
+            let argument = ShellText.argument(contact.name)
             output.say(
-                "\(contact.name) is a contact now. Talk with 'sotto chat \(contact.name)', compare safety numbers with 'sotto verify \(contact.name)'."
-            )
+                """
+                \(contact.name) is a contact now.
+                Talk:                    sotto chat \(argument)
+                Compare safety numbers:  sotto verify \(argument)
+                """)
             if try ServerURL(own).authority != invite.server.authority {
                 output.notice(
                     "Note: the invite names the server \(invite.server), yours is \(own). You reach each other only if that is the same server."
@@ -74,18 +84,11 @@ struct Add: AsyncParsableCommand {
             }
         }
     }
-
-    private func parsed() throws -> Invite {
-        do {
-            return try Invite(invite)
-        } catch {
-            throw Failure("invite", "this is not a valid invite (\(error)): copy it again, every character counts")
-        }
-    }
 }
 
 struct Contacts: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List your contacts.")
+    static let configuration = CommandConfiguration(
+        abstract: "List your contacts.", usage: "sotto contacts [options]")
 
     @OptionGroup var common: CommonOptions
 
@@ -104,9 +107,10 @@ struct Contacts: AsyncParsableCommand {
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare safety numbers with a contact.",
+        usage: "sotto verify NAME [--confirm | --revoke] [options]",
         discussion: """
-            Both of you see the same number. Compare it in person or by a call; if it is the same, nobody is in between:
-            mark the contact with 'sotto verify NAME --confirm'.
+            Both of you see the same number. Compare it in person or by a call; if it is the same, nobody is in between: mark the \
+            contact with 'sotto verify NAME --confirm'.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -129,21 +133,19 @@ struct Verify: AsyncParsableCommand {
             let home = try common.unlock()
             if confirm || revoke { try home.update { try $0.setVerified(confirm, name: name) } }
             let contact = try home.book().contact(named: name)
-            let digits = SafetyNumber.digits(home.identity.peerID, contact.peer)
-            output.contact(contact, safetyNumber: digits)
-            output.say(
-                "Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n\n\(Self.grouped(digits))"
-            )
+            let groups = SafetyNumber.groups(home.identity.peerID, contact.peer)
+            output.contact(contact, safetyNumber: groups.joined())
+            output.say("Safety number with \(contact.name) (\(contact.verified ? "verified" : "not verified")):\n")
+            output.say(Self.lines(groups))
             if !contact.verified, !revoke {
-                output.say("\nThe same on both sides? Then: sotto verify \(contact.name) --confirm")
+                output.say("\nThe same on both sides? Then: sotto verify --confirm \(ShellText.argument(contact.name))")
             }
         }
     }
 
     /// Three lines of four groups.
-    private static func grouped(_ digits: String) -> String {
-        let groups = digits.split(separator: " ")
-        return stride(from: 0, to: groups.count, by: 4).map { start in
+    private static func lines(_ groups: [String]) -> String {
+        stride(from: 0, to: groups.count, by: 4).map { start in
             "    " + groups[start..<min(start + 4, groups.count)].joined(separator: " ")
         }.joined(separator: "\n")
     }

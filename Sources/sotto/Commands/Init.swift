@@ -4,7 +4,9 @@ import Messenger
 import Wire
 
 struct Init: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Make an identity on this device.")
+    static let configuration = CommandConfiguration(
+        abstract: "Make an identity on this device.",
+        usage: "sotto init --server ws[s]://HOST[:PORT] [--name NAME] [--no-passphrase] [options]")
 
     @OptionGroup var common: CommonOptions
 

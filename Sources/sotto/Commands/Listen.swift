@@ -6,6 +6,7 @@ import Wire
 struct Listen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stay reachable for all contacts and show what they write.",
+        usage: "sotto listen [--path auto|direct|relay] [options]",
         discussion:
             "With --json, lines {\"to\":\"name\",\"send\":\"text\"} on standard input are sent, and {\"quit\":true} ends. Ctrl-C ends."
     )
@@ -16,8 +17,13 @@ struct Listen: AsyncParsableCommand {
     func run() async throws {
         try await common.run { output in
             try await Online.run(common, network) { messenger in
-                let script = output.isJSON ? Task { await ScriptReader.run(messenger, only: nil, output) } : nil
-                defer { script?.cancel() }
+                let script = Task {
+                    // The end of the input ends nothing: who listens may have none.
+                    if output.isJSON, await ScriptReader.run(messenger, only: nil, output) {
+                        await ScriptReader.leave(messenger)
+                    }
+                }
+                defer { script.cancel() }
                 for await event in messenger.events {
                     output.common(event)
                     try tell(event, output)
@@ -39,12 +45,19 @@ struct Listen: AsyncParsableCommand {
         case .path(let contact, let report):
             output.say("\(contact.name): \(report.summary)")
         case .message(let message):
-            output.say("\(message.contact.name): \(DisplayText.harmless(message.text, keepingNewlines: true))")
+            output.say(Self.entry(message.contact.name, message.text))
         case .server(.disconnected(let reason, let retryIn)):
             guard let retryIn else { throw Failure("server", reason) }
             output.notice("No connection to the server (\(reason)); trying again in \(Int(retryIn.rounded(.up))) s.")
         case .server, .state, .pong:
             break
         }
+    }
+
+    /// A message as lines. All but the first are indented: whatever somebody writes, it cannot look like another's message.
+    static func entry(_ name: String, _ text: String) -> String {
+        let lines = DisplayText.harmless(text, keepingNewlines: true).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        return "\(name): " + lines.joined(separator: "\n    ")
     }
 }

@@ -5,7 +5,8 @@ import Messenger
 struct Ping: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show path and round-trip time to a contact who is online.",
-        discussion: "Exit status 1 when no answer came at all.")
+        usage: "sotto ping NAME [-c COUNT] [-i SECONDS] [--timeout SECONDS] [options]",
+        discussion: "Exit status 1 when the contact did not answer, or stopped answering before the count was reached.")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var network: NetworkOptions
@@ -13,13 +14,13 @@ struct Ping: AsyncParsableCommand {
     @Argument(help: "The contact.")
     var name: String
 
-    @Option(name: .short, help: "How many pings; 0 goes on until Ctrl-C.")
+    @Option(name: .short, help: ArgumentHelp("How many pings; 0 goes on until Ctrl-C.", valueName: "count"))
     var count = 0
 
-    @Option(name: .shortAndLong, help: "Seconds between pings.")
+    @Option(name: .shortAndLong, help: ArgumentHelp("Seconds between pings.", valueName: "seconds"))
     var interval: Double = 1
 
-    @Option(help: "Give up when no answer has come for so many seconds.")
+    @Option(help: ArgumentHelp("Give up when an answer does not come within so many seconds.", valueName: "seconds"))
     var timeout: Double = 10
 
     func validate() throws {
@@ -30,7 +31,7 @@ struct Ping: AsyncParsableCommand {
 
     func run() async throws {
         try await common.run { output in
-            try await Online.run(common, network) { messenger in
+            try await Online.run(common, network, contact: name) { messenger in
                 try await ping(messenger, output)
             }
         }
@@ -50,21 +51,24 @@ struct Ping: AsyncParsableCommand {
             pinging?.cancel()
         }
         var answers: [Double] = []
+        var isLoggedIn = false
         for await event in messenger.events {
             output.common(event)
             switch event {
+            case .ready:
+                isLoggedIn = true
             case .online:
                 pinging = pinging ?? pingRegularly(messenger, contact)
             case .path(_, let report):
                 output.say("\(contact.name): \(report.summary)")
             case .pong(_, let report, let roundTrip):
-                await silence.broken()
+                await silence.broken(next: interval)
                 answers.append(roundTrip)
                 output.say(
                     "answer from \(contact.name): \(milliseconds(roundTrip)) over \(report?.kind.rawValue ?? "relay")")
             case .offline(_, let reason):
-                output.notice("\(contact.name): \(reason)")
                 if answers.isEmpty { throw Failure("unreachable", "\(contact.name): \(reason)") }
+                output.notice("\(contact.name): \(reason)")
             case .server(.disconnected(let reason, let retryIn)) where retryIn == nil || answers.isEmpty:
                 throw Failure("server", reason)
             default:
@@ -72,6 +76,7 @@ struct Ping: AsyncParsableCommand {
             }
             if count > 0, answers.count >= count { break }
         }
+        if !isLoggedIn, !Task.isCancelled { throw Failure("server", "the server does not answer") }
         try summarize(answers, contact, output)
     }
 
@@ -89,13 +94,16 @@ struct Ping: AsyncParsableCommand {
 
     private func summarize(_ answers: [Double], _ contact: Contact, _ output: Output) throws {
         guard !answers.isEmpty else {
-            throw Failure("unreachable", "\(contact.name) did not answer within \(Int(timeout)) seconds")
+            if Task.isCancelled { throw Failure("interrupted", "interrupted before \(contact.name) answered") }
+            throw Failure("unreachable", "\(contact.name) did not answer within \(timeout.formatted()) seconds")
         }
         let sorted = answers.sorted()
         output.say(
-            "\(answers.count) answers, round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))"
+            "\(answers.count) \(answers.count == 1 ? "answer" : "answers"), round trip least \(milliseconds(sorted[0])), median \(milliseconds(sorted[sorted.count / 2])), most \(milliseconds(sorted[sorted.count - 1]))"
         )
-        if count > 0, answers.count < count { throw Failure("silent", "\(contact.name) stopped answering") }
+        guard Task.isCancelled || (count > 0 && answers.count >= count) else {
+            throw Failure("silent", "\(contact.name) stopped answering")
+        }
     }
 
     private func milliseconds(_ value: Double) -> String { String(format: "%.2f ms", value) }
@@ -111,7 +119,8 @@ private actor Silence {
         self.deadline = .now + self.limit
     }
 
-    func broken() { deadline = .now + limit }
+    /// An answer came; the next is due after another `interval` seconds.
+    func broken(next interval: Double) { deadline = .now + .seconds(interval) + limit }
 
     /// Returns once nothing has come for the limit.
     func wait() async throws {

@@ -5,9 +5,10 @@ import Messenger
 struct Send: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send one message to a contact who is online.",
+        usage: "sotto send NAME TEXT|- [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
         discussion: """
             The message is kept in memory only: the command ends when the contact has it, or with an error and exit status 1 when it \
-            cannot be delivered. --wait says which state must be reached for that to count as done.
+            cannot be delivered.
             """)
 
     enum Wait: String, ExpressibleByArgument, CaseIterable {
@@ -24,11 +25,16 @@ struct Send: AsyncParsableCommand {
     var text: String
 
     @Option(
-        help: "The state to wait for. Since nothing is stored yet, the command stays until the message is delivered.")
+        help: ArgumentHelp(
+            "What must be reached for success. Nothing is stored yet, so a message that is only queued is lost at the end: queued means the same as sent, and after that the confirmation is awaited for \(Int(Send.grace)) seconds.",
+            valueName: "state"))
     var wait: Wait = .delivered
 
-    @Option(help: "Give up after so many seconds.")
+    @Option(help: ArgumentHelp("Give up after so many seconds.", valueName: "seconds"))
     var timeout: Double = 30
+
+    /// How long the confirmation of a sent message is awaited when it is not asked for, in seconds.
+    static let grace = 5.0
 
     func validate() throws {
         guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout takes 0 to 86400 seconds") }
@@ -37,42 +43,56 @@ struct Send: AsyncParsableCommand {
     func run() async throws {
         try await common.run { output in
             let text = try message()
-            try await Online.run(common, network, failsWhenAbsent: true) { messenger in
+            try await Online.run(common, network, contact: name, failsWhenAbsent: true) { messenger in
                 try await deliver(text, by: messenger, output)
             }
         }
     }
 
     private func message() throws -> String {
-        guard text == "-" else { return text }
-        let data = try FileHandle.standardInput.read(upToCount: Messenger.maximumTextSize + 1) ?? Data()
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw Failure("message", "the message is not UTF-8")
-        }
-        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+        let text = try text == "-" ? StandardInput.whole(limit: Messenger.maximumTextSize) : text
+        try Messenger.check(text)
+        return text
     }
 
     private func deliver(_ text: String, by messenger: Messenger, _ output: Output) async throws {
         let contact = try await messenger.contact(named: name)
         let id = try await messenger.send(text, to: contact)
-        let deadline = Task {
-            try await Task.sleep(for: .seconds(timeout))
-            await messenger.withdraw(id, to: contact, reason: "not delivered within \(Int(timeout)) seconds")
-        }
+        let deadline = withdrawal(of: id, to: contact, messenger)
         defer { deadline.cancel() }
+        var graceEnd: Task<Void, any Error>?
+        defer { graceEnd?.cancel() }
+        var serverFailure: String?
         for await event in messenger.events {
             output.common(event)
             switch event {
+            case .state(id, _, .sent, _) where wait != .delivered && graceEnd == nil:
+                graceEnd = Task {
+                    try await Task.sleep(for: .seconds(Self.grace))
+                    await messenger.stop()
+                }
             case .state(id, _, .delivered, _):
                 return output.say("delivered")
             case .state(id, _, .failed, let reason):
+                if let serverFailure { throw Failure("server", serverFailure) }
                 throw Failure("undelivered", "\(contact.name): \(reason ?? "the message was not delivered")")
             case .server(.disconnected(let reason, _)):
-                throw Failure("server", reason)
+                serverFailure = reason
+                await messenger.withdraw(id, to: contact, reason: reason)
             default:
                 break
             }
         }
+        guard graceEnd == nil || Task.isCancelled else { return output.say("sent, not confirmed") }
+        output.state(id, contact, .failed, reason: "interrupted")
         throw Failure("interrupted", "interrupted: the message may not have arrived")
+    }
+
+    private func withdrawal(of id: MessageID, to contact: Contact, _ messenger: Messenger) -> Task<Void, any Error> {
+        Task {
+            try await Task.sleep(for: .seconds(timeout))
+            await messenger.withdraw(
+                id, to: contact, reason: "not delivered within \(timeout.formatted()) seconds")
+        }
     }
 }

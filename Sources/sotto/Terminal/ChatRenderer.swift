@@ -96,7 +96,8 @@ struct ChatRenderer: Sendable {
 
     private mutating func drawFooter(_ line: LineEditor) -> String {
         guard traits.isInteractive else { return "" }
-        let text = TextLayout.truncate(statusText, columns: max(traits.columns - 1, 4))
+        let columns = max(traits.columns - 1, 4)
+        let text = TextLayout.truncate(statusText(columns: columns), columns: columns)
         return style(text, statusColor) + "\r\n" + inputRow(line, statusWidth: TextWidth.columns(of: text))
     }
 
@@ -109,11 +110,13 @@ struct ChatRenderer: Sendable {
         return style(prompt, .bold) + view.visible + "\u{1B}[K\u{1B}[\(column + 1)G"
     }
 
-    /// The status line's words, without colours.
-    var statusText: String {
+    /// The status line's words, without colours. When there is not enough room, the contact's name is what gets shorter.
+    func statusText(columns: Int = .max) -> String {
         let dash = traits.hasUnicode ? "──" : "--"
         let dot = traits.hasUnicode ? " · " : " | "
-        return "\(dash) \(([contact] + statusWords).joined(separator: dot)) \(dash)"
+        let rest = "\(dot)\(statusWords.joined(separator: dot)) \(dash)"
+        let room = columns - TextWidth.columns(of: rest) - 3
+        return "\(dash) \(TextLayout.truncate(contact, columns: max(room, 8)))\(rest)"
     }
 
     private var statusWords: [String] {
@@ -147,15 +150,19 @@ struct ChatRenderer: Sendable {
 
     // MARK: Entries
 
+    /// Continuation lines of somebody with a long name begin here, so that there is room for them.
+    private static let deepestIndent = 14
+
     /// An entry, sanitized and broken into lines. Continuation lines are indented: whatever a peer writes, it cannot
     /// look like another entry.
     private func lines(_ text: String, by author: Author, time: String) -> [String] {
         var body = Self.thinned(DisplayText.harmless(text, keepingNewlines: true))
         while body.hasSuffix("\n") { body.removeLast() }
         let (lead, color) = lead(author)
-        let indent = time.count + 1 + TextWidth.columns(of: lead)
+        let start = time.count + 1 + TextWidth.columns(of: lead)
         let columns = traits.isInteractive ? traits.columns : Int.max / 2
-        let wrapped = TextLayout.wrap(body, columns: columns, firstColumn: indent, indent: indent)
+        let wrapped = TextLayout.wrap(
+            body, columns: columns, firstColumn: start, indent: min(start, Self.deepestIndent))
         let first = style(time, .dim) + " " + style(lead, color)
         return wrapped.enumerated().map { index, line in
             let styled = author == .notice ? style(line, .dim) : line

@@ -72,7 +72,7 @@ final class ChatScreen: Sendable {
             if state.renderer.traits.isInteractive { return state.renderer.redrawFooter(state.editor) }
             guard before.connected != status.connected || before.path != status.path else { return "" }
             return state.renderer.show(
-                state.renderer.statusText, by: .notice, time: Self.clock(Date()), line: state.editor)
+                state.renderer.statusText(), by: .notice, time: Self.clock(Date()), line: state.editor)
         }
     }
 

@@ -14,6 +14,22 @@ enum PassphraseError: Error, Equatable {
     case cancelled
 }
 
+extension PassphraseError: CustomStringConvertible {
+    /// What the user can do about it.
+    var description: String {
+        switch self {
+        case .noTerminal:
+            "there is no terminal to ask for the passphrase: give it with --passphrase-file or --passphrase-fd"
+        case .unreadable(let path, let errno):
+            "cannot read the passphrase from \(path): \(String(cString: strerror(errno)))"
+        case .empty: "the passphrase is empty"
+        case .tooLong: "the passphrase is longer than \(Passphrase.capacity) bytes"
+        case .mismatch: "the two passphrases differ; nothing was changed"
+        case .cancelled: "cancelled"
+        }
+    }
+}
+
 /// A passphrase in memory that is wiped when it goes out of scope. Never printed, never compared by users.
 struct Passphrase: ~Copyable {
     /// Longest passphrase in bytes.

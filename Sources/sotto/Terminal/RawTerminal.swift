@@ -88,7 +88,14 @@ final class RawTerminal: TerminalDevice {
 
     func suspend() {
         TerminalRestoration.disarm()
+        // Threads that Dispatch made block signals, and those that they made do, too: the stop would stay pending.
+        var stop = sigset_t()
+        sigemptyset(&stop)
+        sigaddset(&stop, SIGTSTP)
+        var mask = sigset_t()
+        pthread_sigmask(SIG_UNBLOCK, &stop, &mask)
         raise(SIGTSTP)
+        pthread_sigmask(SIG_SETMASK, &mask, nil)
         reenter()
     }
 
@@ -109,11 +116,8 @@ final class RawTerminal: TerminalDevice {
 
     /// Raw mode again, after the shell had the terminal.
     private func reenter() {
-        let (known, signals) = state.withLock { ($0.original, $0.signals) }
-        guard let original = known, Self.makeRaw(input, original) else { return }
+        guard let original = state.withLock({ $0.original }), Self.makeRaw(input, original) else { return }
         TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
-        // `arm` found the signals as the shell left them; those that are events are not its to handle.
-        signals?.ignore()
         write(Self.prologue)
     }
 

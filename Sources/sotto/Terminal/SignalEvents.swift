@@ -10,11 +10,17 @@ final class SignalEvents: @unchecked Sendable {
     private let previous: [(Int32, sighandler_t?)]
 
     /// Calls `handler` with the number of a signal, one call after the other. Signals that would end the process no
-    /// longer do.
+    /// longer do. Hangups that the process was started to ignore (nohup) stay ignored.
     init(_ signals: [Int32], handler: @escaping @Sendable (Int32) -> Void) {
         let queue = DispatchQueue(label: "sotto.signals")
-        previous = signals.filter(Self.endsTheProcess).map { ($0, Glibc.signal($0, SIG_IGN)) }
-        sources = signals.map { number in
+        let heeded = signals.filter { $0 != SIGHUP || !Self.isIgnored(SIGHUP) }
+        // Dispatch puts a handler of its own in place when a source begins; until then the signal must do no harm. One
+        // that is there already, for another source, must stay: it is not set again.
+        previous = heeded.filter { number in
+            let found = Self.disposition(number)
+            return Self.endsTheProcess(number) && (found == 0 || TerminalRestoration.isHandler(found))
+        }.map { ($0, Glibc.signal($0, SIG_IGN)) }
+        sources = heeded.map { number in
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { handler(number) }
             source.resume()
@@ -24,17 +30,21 @@ final class SignalEvents: @unchecked Sendable {
 
     deinit { cancel() }
 
-    /// Dispatch sees signals although they are ignored. To be called again when somebody changed that.
-    func ignore() {
-        for (number, _) in previous { Glibc.signal(number, SIG_IGN) }
-    }
-
     /// Ends the calls and puts the old dispositions back. Idempotent.
     func cancel() {
         guard sources.contains(where: { !$0.isCancelled }) else { return }
         for source in sources { source.cancel() }
         for (number, handler) in previous { Glibc.signal(number, handler) }
     }
+
+    /// 0 for the default, 1 for ignored, or the address of a handler.
+    static func disposition(_ number: Int32) -> Int {
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool { disposition(number) == 1 }
 
     private static func endsTheProcess(_ number: Int32) -> Bool {
         ![SIGWINCH, SIGCONT, SIGCHLD, SIGURG].contains(number)

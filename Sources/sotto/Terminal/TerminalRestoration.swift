@@ -15,6 +15,8 @@ enum TerminalRestoration {
         var epilogueLength = 0
     }
 
+    private static let handler: @convention(c) (Int32) -> Void = { TerminalRestoration.handle($0) }
+
     /// Signals that end a process by default, whether a fault raises them, a user or the system.
     private static let signals = [
         SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGQUIT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP,
@@ -44,7 +46,7 @@ enum TerminalRestoration {
             epilogueLength: epilogue.utf8CodeUnitCount)
         for signal in signals {
             var action = sigaction()
-            action.__sigaction_handler.sa_handler = { TerminalRestoration.handle($0) }
+            action.__sigaction_handler.sa_handler = handler
             sigaction(signal, nil, previous + Int(signal))
             // Who ignores a signal (nohup) or handles it already, keeps doing so.
             let found = unsafeBitCast(previous[Int(signal)].__sigaction_handler.sa_handler, to: Int.self)
@@ -57,8 +59,14 @@ enum TerminalRestoration {
     static func disarm() {
         guard slot.pointee.armed != 0 else { return }
         restore()
-        for signal in signals { sigaction(signal, previous + Int(signal), nil) }
+        // Others may have taken a signal over since.
+        for signal in signals where isHandler(SignalEvents.disposition(signal)) {
+            sigaction(signal, previous + Int(signal), nil)
+        }
     }
+
+    /// Whether a signal's disposition is the one that `arm` sets.
+    static func isHandler(_ disposition: Int) -> Bool { disposition == unsafeBitCast(handler, to: Int.self) }
 
     /// Safe to call from a signal handler: nothing but `tcsetattr` and `write`.
     private static func restore() {

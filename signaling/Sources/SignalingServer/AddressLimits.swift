@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Wire
 
 /// Who connects from where, as far as limits care: an IPv4 address, or the /64 that one IPv6 customer has.
@@ -44,21 +44,21 @@ final class AddressLimits: Sendable {
     private static let remembered = 16_384
 
     private let limits: ServerLimits
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(_ limits: ServerLimits) {
         self.limits = limits
     }
 
     /// Connections open now.
-    var total: Int { state.withLock { $0.total } }
+    var total: Int { state.withLockedValue { $0.total } }
 
     /// Addresses that are remembered.
-    var known: Int { state.withLock { $0.entries.count } }
+    var known: Int { state.withLockedValue { $0.entries.count } }
 
     /// A connection has come. Every answer but `.refused` needs a ``release(_:now:)`` when it ends.
     func admit(_ key: AddressKey, now: NIODeadline) -> Admission {
-        state.withLock { state in
+        state.withLockedValue { state in
             if state.entries.count > Self.remembered { Self.forgetQuiet(&state, now: now) }
             var entry = state.entries[key] ?? Entry(arrivals: TokenBucket(limits.newConnections, now: now))
             let isFast = !entry.arrivals.take(1, now: now)
@@ -73,7 +73,7 @@ final class AddressLimits: Sendable {
 
     /// A connection that was admitted has ended.
     func release(_ key: AddressKey, now: NIODeadline) {
-        state.withLock { state in
+        state.withLockedValue { state in
             state.total -= 1
             guard var entry = state.entries[key] else { return }
             entry.count -= 1
@@ -83,7 +83,7 @@ final class AddressLimits: Sendable {
 
     /// Forgets addresses without connections whose arrival rate has recovered. Called now and then.
     func sweep(now: NIODeadline) {
-        state.withLock { state in
+        state.withLockedValue { state in
             for (key, var entry) in state.entries where entry.count == 0 {
                 if entry.arrivals.isFull(now: now) { state.entries[key] = nil }
             }

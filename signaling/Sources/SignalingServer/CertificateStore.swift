@@ -1,7 +1,7 @@
 import Glibc
 import Logging
+import NIOConcurrencyHelpers
 import NIOSSL
-import Synchronization
 
 /// The certificate in use, and its files. New connections get what the files held when they were last good.
 ///
@@ -20,7 +20,7 @@ final class CertificateStore: Sendable {
     }
 
     private let files: TLSFiles
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
 
     /// Reads both files.
     ///
@@ -28,11 +28,11 @@ final class CertificateStore: Sendable {
     init(_ files: TLSFiles) throws(ServerError) {
         self.files = files
         let stamp = Self.stamp(files)
-        state = Mutex(State(context: try Self.load(files), stamp: stamp))
+        state = NIOLockedValueBox(State(context: try Self.load(files), stamp: stamp))
     }
 
     /// For the next connection.
-    var current: NIOSSLContext { state.withLock { $0.context } }
+    var current: NIOSSLContext { state.withLockedValue { $0.context } }
 
     /// Takes over changed files. When they cannot be used the old certificate stays, and the log says why.
     ///
@@ -40,14 +40,14 @@ final class CertificateStore: Sendable {
     /// - Returns: whether there is a new certificate.
     func reload(force: Bool, logger: Logger) -> Bool {
         let stamp = Self.stamp(files)
-        guard force || state.withLock({ $0.stamp != stamp }) else { return false }
+        guard force || state.withLockedValue({ $0.stamp != stamp }) else { return false }
         do {
             let context = try Self.load(files)
-            state.withLock { $0 = State(context: context, stamp: stamp) }
+            state.withLockedValue { $0 = State(context: context, stamp: stamp) }
             logger.notice("certificate reloaded")
             return true
         } catch {
-            state.withLock { $0.stamp = stamp }
+            state.withLockedValue { $0.stamp = stamp }
             logger.error(
                 "the certificate files have changed but cannot be used; the old certificate stays",
                 metadata: [

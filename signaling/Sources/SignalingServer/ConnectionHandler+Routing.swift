@@ -25,8 +25,9 @@ extension ConnectionHandler {
         guard let header = try? RelayHeader(message.readableBytesView) else {
             return close(.protocolError, reason: "malformed RELAY")
         }
+        guard let sender = session?.peer else { return }
         let receiver = header.peer
-        switch server.router.relay(forwarded(message), to: receiver) {
+        switch server.router.relay(forwarded(message), from: sender, to: receiver) {
         case .queued(let dropped):
             server.metrics.relays.add()
             server.metrics.relayBytes.add(message.readableBytes)

@@ -1,12 +1,12 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Wire
 
 /// What waits to be written to one client: the only part of a connection that other event loops touch.
 ///
 /// The drop rules, in full:
-/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped, for QUIC repairs and fresh packets are worth
-///   more than stale ones.
+/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped of the sender that has most there, for QUIC repairs
+///   and fresh packets are worth more than stale ones. Senders are served in turns (`RelayQueue`).
 /// - SIGNAL: never dropped. At most `signalQueueFrames` wait; beyond, the sender's connection is not read from until there
 ///   is room, or `signalWait` is over: then the sender is told UNREACHABLE(overloaded), and so is everybody at once until the
 ///   queue has moved.
@@ -45,8 +45,7 @@ final class Outbox: Sendable {
     private struct State {
         /// Nil once closed.
         var handler: NIOLoopBound<ConnectionHandler>?
-        var relay: CircularBuffer<ByteBuffer>?
-        var relayBytes = 0
+        var relay: RelayQueue?
         var signals: CircularBuffer<Signal>?
         var waiters: [Outbox] = []
         var isStalled = false
@@ -57,28 +56,22 @@ final class Outbox: Sendable {
     let eventLoop: any EventLoop
     private let relayLimit: Int
     private let signalLimit: Int
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
 
     /// On the handler's event loop.
     init(handler: ConnectionHandler, eventLoop: any EventLoop, limits: ServerLimits) {
         self.eventLoop = eventLoop
         relayLimit = limits.relayQueueBytes
         signalLimit = limits.signalQueueFrames
-        state = Mutex(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
+        state = NIOLockedValueBox(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
     }
 
-    /// Queues a RELAY frame; from any thread.
-    func offer(relay frame: ByteBuffer) -> RelayOutcome {
-        let (outcome, handler) = state.withLock { state -> (RelayOutcome, NIOLoopBound<ConnectionHandler>?) in
+    /// Queues a RELAY frame of this sender; from any thread.
+    func offer(relay frame: ByteBuffer, from sender: PeerKey) -> RelayOutcome {
+        let (outcome, handler) = state.withLockedValue { state -> (RelayOutcome, NIOLoopBound<ConnectionHandler>?) in
             guard let handler = state.handler else { return (.closed, nil) }
-            var queue = state.relay.take() ?? CircularBuffer(initialCapacity: 4)
-            queue.append(frame)
-            state.relayBytes += frame.readableBytes
-            var dropped = 0
-            while state.relayBytes > relayLimit, queue.count > 1 {
-                state.relayBytes -= queue.removeFirst().readableBytes
-                dropped += 1
-            }
+            var queue = state.relay.take() ?? RelayQueue()
+            let dropped = queue.append(frame, from: sender, limit: relayLimit)
             state.relay = queue
             return (.queued(dropped: dropped), Self.wake(&state, handler))
         }
@@ -92,7 +85,7 @@ final class Outbox: Sendable {
     ///   - waiter: the sender's outbox, which is told when there is room again after `.wait`; nil: do not wait.
     ///   - isInherited: whether it comes from the queue of an older connection of the same peer: there is room for these.
     func offer(signal: Signal, waiter: Outbox?, isInherited: Bool = false) -> SignalOutcome {
-        let (outcome, handler) = state.withLock { state -> (SignalOutcome, NIOLoopBound<ConnectionHandler>?) in
+        let (outcome, handler) = state.withLockedValue { state -> (SignalOutcome, NIOLoopBound<ConnectionHandler>?) in
             guard let handler = state.handler else { return (.closed, nil) }
             var queue = state.signals.take() ?? CircularBuffer(initialCapacity: 4)
             defer { state.signals = queue }
@@ -110,7 +103,7 @@ final class Outbox: Sendable {
 
     /// A sender has waited in vain, or has gone; from any thread.
     func giveUp(_ waiter: Outbox, inVain: Bool) {
-        state.withLock { state in
+        state.withLockedValue { state in
             guard let index = state.waiters.firstIndex(where: { $0 === waiter }) else { return }
             state.waiters.remove(at: index)
             if inVain { state.isStalled = true }
@@ -119,19 +112,19 @@ final class Outbox: Sendable {
 
     /// Tells the sender behind this outbox that a receiver has room; from any thread.
     func resumed() {
-        guard let handler = state.withLock({ $0.handler }) else { return }
+        guard let handler = state.withLockedValue({ $0.handler }) else { return }
         eventLoop.execute { handler.value.resumeSignal() }
     }
 
     /// Tells the client that a newer login took over; from any thread.
     func replace() {
-        guard let handler = state.withLock({ $0.handler }) else { return }
+        guard let handler = state.withLockedValue({ $0.handler }) else { return }
         eventLoop.execute { handler.value.replaced() }
     }
 
     /// What to write now, SIGNAL first; empty when there is nothing. On the event loop.
     func take(maximumBytes: Int) -> Batch {
-        state.withLock { state in
+        state.withLockedValue { state in
             var batch = Batch()
             var bytes = 0
             while bytes < maximumBytes, let signal = state.signals?.popFirst() {
@@ -140,7 +133,6 @@ final class Outbox: Sendable {
             }
             while bytes < maximumBytes, let frame = state.relay?.popFirst() {
                 bytes += frame.readableBytes
-                state.relayBytes -= frame.readableBytes
                 batch.frames.append(frame)
             }
             if state.signals?.isEmpty == true { state.signals = nil }
@@ -158,7 +150,7 @@ final class Outbox: Sendable {
     ///
     /// - Returns: the signals that were not written, and who waited for room.
     func close() -> (signals: [Signal], waiters: [Outbox]) {
-        state.withLock { state in
+        state.withLockedValue { state in
             let rest = (signals: state.signals.map(Array.init) ?? [], waiters: state.waiters)
             state = State(handler: nil)
             return rest

@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Wire
 
 /// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in
@@ -9,8 +9,8 @@ protocol Router: Sendable {
     func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox?
     /// A connection has ended. Does nothing when the peer has a newer one.
     func detach(_ outbox: Outbox, of peer: PeerKey)
-    /// Carries a RELAY frame.
-    func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome
+    /// Carries a RELAY frame of a sender.
+    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey) -> Outbox.RelayOutcome
     /// Carries a SIGNAL frame. With `.wait`, the outbox that has no room is returned as well.
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?)
     /// Carries a SIGNAL frame that a peer's older connection has left. False when the peer has no newer one.
@@ -23,26 +23,21 @@ protocol Router: Sendable {
 final class LocalRouter: Router {
     private typealias Table = [PeerKey: Outbox]
 
-    /// `Mutex` cannot be an element of an array.
-    private final class Shard: Sendable {
-        let table = Mutex(Table())
-    }
-
-    private let shards: [Shard] = (0..<16).map { _ in Shard() }
+    private let shards: [NIOLockedValueBox<Table>] = (0..<16).map { _ in NIOLockedValueBox(Table()) }
 
     func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox? {
-        shard(peer).table.withLock { $0.updateValue(outbox, forKey: peer) }
+        shard(peer).withLockedValue { $0.updateValue(outbox, forKey: peer) }
     }
 
     func detach(_ outbox: Outbox, of peer: PeerKey) {
-        shard(peer).table.withLock { table in
+        shard(peer).withLockedValue { table in
             guard table[peer] === outbox else { return }
             table[peer] = nil
         }
     }
 
-    func relay(_ frame: ByteBuffer, to peer: PeerKey) -> Outbox.RelayOutcome {
-        find(peer)?.offer(relay: frame) ?? .closed
+    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey) -> Outbox.RelayOutcome {
+        find(peer)?.offer(relay: frame, from: sender) ?? .closed
     }
 
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?) {
@@ -56,14 +51,14 @@ final class LocalRouter: Router {
     }
 
     var count: Int {
-        shards.reduce(0) { $0 + $1.table.withLock { $0.count } }
+        shards.reduce(0) { $0 + $1.withLockedValue { $0.count } }
     }
 
     private func find(_ peer: PeerKey) -> Outbox? {
-        shard(peer).table.withLock { $0[peer] }
+        shard(peer).withLockedValue { $0[peer] }
     }
 
-    private func shard(_ peer: PeerKey) -> Shard {
+    private func shard(_ peer: PeerKey) -> NIOLockedValueBox<Table> {
         shards[peer.hashValue & 15]
     }
 }

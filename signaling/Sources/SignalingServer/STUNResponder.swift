@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import NIOPosix
 import Wire
@@ -55,10 +56,30 @@ final class STUNResponder: ChannelInboundHandler {
 }
 
 extension Listener {
-    /// Listens for STUN.
+    /// The STUN responders that the configuration wants: none, one, or two.
     ///
-    /// - Throws: `ServerError.listen`.
-    func listenSTUN(on address: ListenAddress) async throws(ServerError) -> any Channel {
+    /// - Throws: `ServerError.listen`, but not for a second one that nobody asked for.
+    func listenSTUN(_ configuration: ServerConfiguration) async throws(ServerError) -> [any Channel] {
+        guard let wanted = configuration.stun else { return [] }
+        let first = try await listenSTUN(on: wanted)
+        switch configuration.secondSTUN {
+        case .off:
+            return [first]
+        case .at(let address):
+            return [first, try await listenSTUN(on: address)]
+        case .beside:
+            // A port that the system chose may have any neighbour.
+            let port = wanted.port == 0 ? 0 : wanted.port &+ 1
+            do {
+                return [first, try await listenSTUN(on: ListenAddress(host: wanted.host, port: port))]
+            } catch {
+                context.logger.notice("no second STUN port", metadata: ["reason": "\(error)"])
+                return [first]
+            }
+        }
+    }
+
+    private func listenSTUN(on address: ListenAddress) async throws(ServerError) -> any Channel {
         let server = context
         return try await Self.binding(address) { socketAddress in
             try await DatagramBootstrap(group: group)

@@ -60,6 +60,14 @@ package struct TURNConfiguration: Sendable {
     }
 }
 
+/// Where the second STUN responder listens. There is none without the first.
+package enum SecondSTUN: Hashable, Sendable {
+    case off
+    /// At the port after the first one's; the server does without when that is taken.
+    case beside
+    case at(ListenAddress)
+}
+
 /// How the server runs. The defaults are those of `sotto-signal` without arguments.
 package struct ServerConfiguration: Sendable {
     /// Port of HTTP and WebSocket when none is given.
@@ -71,6 +79,8 @@ package struct ServerConfiguration: Sendable {
     package var listen = ListenAddress(host: .everyAddress, port: defaultPort)
     /// Where the STUN responder listens; nil turns it off.
     package var stun: ListenAddress? = ListenAddress(host: .everyAddress, port: defaultSTUNPort)
+    /// Where another STUN responder listens, so that clients can tell how a NAT maps (`netcheck`).
+    package var secondSTUN = SecondSTUN.beside
     /// Names under which clients may dial this server, besides the addresses that it has.
     package var hosts: [HostName] = []
     /// What CHALLENGE calls the server; for people.
@@ -128,7 +138,7 @@ package struct ServerLimits: Sendable {
     /// UNREACHABLE answers to one peer.
     package var unreachable = RateLimit(rate: 20, burst: 100)
 
-    /// RELAY bytes that wait for one receiver; beyond, the oldest are dropped.
+    /// RELAY bytes that wait for one receiver; beyond, the oldest of whoever has most there are dropped.
     package var relayQueueBytes = 512 * 1024
     /// SIGNAL frames that wait for one receiver; beyond, their senders wait.
     package var signalQueueFrames = 64

@@ -1,6 +1,6 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Wire
 
 /// What the connections of a server share. Immutable, or safe from every thread.
@@ -11,8 +11,8 @@ final class ServerContext: Sendable {
     let addresses: AddressLimits
     let hosts: OwnHosts
     let logger: Logger
-    /// The port of the STUN responder once it is known; 0 when there is none.
-    private let stunPort = Atomic<UInt16>(0)
+    /// The ports of the STUN responders once they are known.
+    private let stunPorts = NIOLockedValueBox<[UInt16]>([])
 
     init(_ configuration: ServerConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -25,18 +25,16 @@ final class ServerContext: Sendable {
 
     var limits: ServerLimits { configuration.limits }
 
-    /// The STUN responder has its port.
-    func setSTUNPort(_ port: UInt16) {
-        stunPort.store(port, ordering: .releasing)
+    /// A STUN responder has its port. The first one is what clients use; the others tell them more about their NAT.
+    func addSTUNPort(_ port: UInt16) {
+        stunPorts.withLockedValue { $0.append(port) }
     }
 
     /// What WELCOME tells `peer`.
     ///
     /// - Parameter time: seconds since 1970.
     func welcome(for peer: PeerKey, time: Int64) -> Welcome {
-        var servers: [ICEServer] = []
-        let port = stunPort.load(ordering: .acquiring)
-        if port != 0 { servers.append(ICEServer(kind: .stun, port: port)) }
+        var servers = stunPorts.withLockedValue { $0 }.map { ICEServer(kind: .stun, port: $0) }
         servers += configuration.iceServers
         if let turn = configuration.turn { servers += TURNCredentials.servers(turn, for: peer, time: time) }
         let seconds = max(1, (limits.heartbeat.nanoseconds + 999_999_999) / 1_000_000_000)

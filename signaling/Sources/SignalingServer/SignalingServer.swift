@@ -1,7 +1,7 @@
 package import Logging
+import NIOConcurrencyHelpers
 package import NIOCore
 import NIOPosix
-import Synchronization
 package import Wire
 
 /// A running signaling server.
@@ -18,6 +18,8 @@ package final class SignalingServer: Sendable {
     package let address: SocketAddress
     /// Where the STUN responder listens, as bound; nil when there is none.
     package let stunAddress: SocketAddress?
+    /// Where the second STUN responder listens, as bound; nil when there is none.
+    package let secondSTUNAddress: SocketAddress?
 
     private let context: ServerContext
     private let group: MultiThreadedEventLoopGroup
@@ -25,16 +27,19 @@ package final class SignalingServer: Sendable {
     private let connections: [NIOLoopBound<LoopConnections>]
     private let certificates: CertificateStore?
     /// The shutdown in progress, so that a second call waits for the first.
-    private let shutdownTask = Mutex<Task<Void, Never>?>(nil)
+    private let shutdownTask = NIOLockedValueBox<Task<Void, Never>?>(nil)
 
-    private init(_ parts: Parts, listeners: [any Channel], address: SocketAddress, stunAddress: SocketAddress?) {
+    private init(
+        _ parts: Parts, listeners: [any Channel], address: SocketAddress, stunAddresses: [SocketAddress]
+    ) {
         context = parts.context
         group = parts.group
         connections = parts.connections
         certificates = parts.certificates
         self.listeners = listeners
         self.address = address
-        self.stunAddress = stunAddress
+        stunAddress = stunAddresses.first
+        secondSTUNAddress = stunAddresses.dropFirst().first
         port = UInt16(clamping: address.port ?? 0)
     }
 
@@ -94,21 +99,16 @@ package final class SignalingServer: Sendable {
             context: parts.context, group: parts.group,
             connections: Dictionary(uniqueKeysWithValues: zip(loops.map { ObjectIdentifier($0) }, parts.connections)),
             certificates: parts.certificates)
-        var listeners: [any Channel] = []
-        var stunAddress: SocketAddress?
-        // First, so that no client is welcomed without hearing of it.
-        if let wanted = parts.context.configuration.stun {
-            let stun = try await listener.listenSTUN(on: wanted)
-            listeners.append(stun)
-            stunAddress = stun.localAddress
-            parts.context.setSTUNPort(UInt16(clamping: stun.localAddress?.port ?? 0))
-        }
+        // STUN first, so that no client is welcomed without hearing of it.
+        var listeners = try await listener.listenSTUN(parts.context.configuration)
+        let stunAddresses = listeners.compactMap(\.localAddress)
+        for address in stunAddresses { parts.context.addSTUNPort(UInt16(clamping: address.port ?? 0)) }
         let channel = try await listener.listen(on: parts.context.configuration.listen)
         listeners.append(channel)
         guard let address = channel.localAddress else {
             throw ServerError.listen(address: "\(parts.context.configuration.listen)", reason: "no local address")
         }
-        let server = SignalingServer(parts, listeners: listeners, address: address, stunAddress: stunAddress)
+        let server = SignalingServer(parts, listeners: listeners, address: address, stunAddresses: stunAddresses)
         server.watchCertificates()
         return server
     }
@@ -156,7 +156,7 @@ package final class SignalingServer: Sendable {
     /// Says GOAWAY to every client, closes, and returns when everything is closed, at the latest after the configured time.
     /// Idempotent; every call returns only then.
     package func shutdown() async {
-        let task = shutdownTask.withLock { task in
+        let task = shutdownTask.withLockedValue { task in
             if let task { return task }
             let new = Task { await self.shutDown() }
             task = new

@@ -9,6 +9,13 @@ struct Options: ParsableArguments {
     @Option(help: "Where the STUN responder listens, HOST:PORT, or off. (default: [::]:3478)")
     var stun: String?
 
+    @Option(
+        help: """
+            Where a second STUN responder listens, HOST:PORT, or off: with it clients can tell what kind of NAT they are \
+            behind. (default: the port after --stun, if it is free)
+            """)
+    var stunSecond: String?
+
     @Option(help: "Folder for what the server keeps; today it keeps nothing.")
     var data: String?
 
@@ -110,6 +117,7 @@ extension Options {
         }
         put(.listen, listen)
         put(.stun, stun)
+        put(.stunSecond, stunSecond)
         put(.data, data)
         put(.tlsCert, tlsCert)
         put(.tlsKey, tlsKey)

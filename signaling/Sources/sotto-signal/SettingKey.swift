@@ -1,7 +1,7 @@
 /// The keys of the configuration file. The environment has them in capitals with underscores and the prefix
 /// `SOTTO_SIGNAL_`, the command line in small letters with hyphens.
 enum SettingKey: String, CaseIterable {
-    case listen, stun, data, tlsCert, tlsKey, hosts, name
+    case listen, stun, stunSecond, data, tlsCert, tlsKey, hosts, name
     case iceServers, turn, turnSecretFile, turnLifetime
     case logLevel, logFormat
     case threads, maxConnections, maxConnectionsPerAddress, newConnectionsPerSecond

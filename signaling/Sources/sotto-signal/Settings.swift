@@ -82,6 +82,9 @@ struct SettingsReader {
     func readAddresses(_ configuration: inout ServerConfiguration) async throws(SettingsError) {
         if let text = try await text(.listen) { configuration.listen = try address(.listen, text) }
         if let text = try await text(.stun) { configuration.stun = text == "off" ? nil : try address(.stun, text) }
+        if let text = try await text(.stunSecond) {
+            configuration.secondSTUN = text == "off" ? .off : .at(try address(.stunSecond, text))
+        }
         if let name = try await text(.name) {
             guard (1...64).contains(name.count),
                 !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })

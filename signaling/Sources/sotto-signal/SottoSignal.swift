@@ -12,7 +12,7 @@ struct SottoSignal: AsyncParsableCommand {
         commandName: "sotto-signal",
         abstract: "Introduces Sotto's peers to each other, and carries their packets when they cannot meet.",
         discussion: """
-            Without arguments it listens on every address, TCP port 8080 and UDP port 3478 (STUN), and prints the URL to \
+            Without arguments it listens on every address, TCP port 8080 and UDP ports 3478 and 3479 (STUN), and prints the URL to \
             give to `sotto init --server`.
 
             Every option is also an environment variable (--tls-cert is SOTTO_SIGNAL_TLS_CERT; lists are separated by \
@@ -50,7 +50,10 @@ struct SottoSignal: AsyncParsableCommand {
     /// What scripts and people want to know, on standard output.
     private func announce(_ server: SignalingServer) {
         for url in server.urls { print("Clients use: --server \(url)") }
-        if let stun = server.stunAddress { print("STUN on UDP: \(stun.ipAddress ?? "?") port \(stun.port ?? 0)") }
+        if let stun = server.stunAddress {
+            let second = server.secondSTUNAddress?.port.map { " and \($0)" } ?? ""
+            print("STUN on UDP: \(stun.ipAddress ?? "?") port \(stun.port ?? 0)\(second)")
+        }
         fflush(nil)
     }
 

@@ -1,0 +1,143 @@
+import Foundation
+import NATLab
+import Testing
+
+/// What can be wrong with the files: a clear message, exit status 1, and the files stay as they were.
+@Suite struct HomeTests {
+    enum Damage: CaseIterable {
+        case missing, empty, truncated, flipped, garbage, huge, folder
+
+        func apply(to file: String) throws {
+            let url = URL(filePath: file)
+            var bytes = try Data(contentsOf: url)
+            switch self {
+            case .missing: return try FileManager.default.removeItem(at: url)
+            case .empty: bytes = Data()
+            case .truncated: bytes = bytes.dropLast(5)
+            case .flipped: bytes[bytes.count - 20] ^= 1
+            case .garbage: bytes = Data("This was a key once.".utf8)
+            case .huge: bytes = Data(count: 9 << 20)
+            case .folder:
+                try FileManager.default.removeItem(at: url)
+                return try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            }
+            try bytes.write(to: url)
+        }
+    }
+
+    private static let commands = [["contacts"], ["invite"], ["verify", "bob", "--confirm"], ["send", "bob", "x"]]
+
+    @Test(arguments: Damage.allCases)
+    func saysThatTheKeyIsDamaged(damage: Damage) async throws {
+        let pair = try await Common.shared.pair()
+        let file = "\(pair.alice.home)/identity.key"
+        try damage.apply(to: file)
+        let before = damage == .folder ? nil : try Snapshot(pair.alice.home)
+        for command in Self.commands + [["id"]] {
+            // The peer id is readable without the secret behind it.
+            if command == ["id"], damage == .flipped || damage == .truncated { continue }
+            let outcome = try await pair.alice.json(command)
+            let code = outcome.error?["code"] ?? "none"
+            #expect(
+                outcome.status == .code(1) && ["damaged", "not-initialized", "system"].contains(code), "\(outcome)")
+            #expect(outcome.error?["message"]?.contains(damage == .missing ? pair.alice.home : file) == true)
+        }
+        if let before { #expect(try before == Snapshot(pair.alice.home)) }
+    }
+
+    @Test(arguments: Damage.allCases)
+    func saysThatTheBookIsDamaged(damage: Damage) async throws {
+        let pair = try await Common.shared.pair()
+        let file = "\(pair.alice.home)/book.sealed"
+        try damage.apply(to: file)
+        let before = damage == .folder ? nil : try Snapshot(pair.alice.home)
+        for command in Self.commands + [["listen"], ["netcheck"], ["init", "--server", "ws://h", "--no-passphrase"]] {
+            let outcome = try await pair.alice.json(command)
+            let code = outcome.error?["code"] ?? "none"
+            let expected = command[0] == "init" ? ["already-initialized"] : ["damaged", "system"]
+            #expect(outcome.status == .code(1) && expected.contains(code), "\(outcome)")
+        }
+        if let before { #expect(try before == Snapshot(pair.alice.home)) }
+    }
+
+    @Test func neverMakesAnIdentityOverAnother() async throws {
+        let pair = try await Common.shared.pair()
+        let before = try Snapshot(pair.alice.home)
+        let outcome = try await pair.alice.json(["init", "--server", "ws://192.0.2.1", "--no-passphrase"])
+        #expect(outcome.status == .code(1) && outcome.error?["code"] == "already-initialized")
+        #expect(try before == Snapshot(pair.alice.home))
+    }
+
+    @Test(arguments: ["/dev/null", "/dev/null/x", "/proc/nowhere"])
+    func saysWhyAHomeCannotBeMade(home: String) async throws {
+        let outcome = try await User(home: home).json(["init", "--server", "ws://h", "--no-passphrase"])
+        #expect(outcome.status == .code(1) && outcome.error?["code"] == "system")
+        #expect(outcome.error?["message"]?.hasPrefix("cannot create ") == true, "\(outcome)")
+    }
+
+    @Test func theKeyIsForItsOwnerAlone() async throws {
+        let pair = try await Common.shared.pair()
+        for name in ["", "identity.key", "book.sealed"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: "\(pair.alice.home)/\(name)")
+            let mode = try #require(attributes[.posixPermissions] as? NSNumber).intValue
+            #expect(mode & 0o077 == 0, "\(name)")
+        }
+    }
+
+    // MARK: Disks that do not take anything
+
+    /// Runs a script, as root of a user namespace, with a file system of its own in `$disk`.
+    private func onDisk(size: String, _ script: String, _ pair: Pair) async throws -> Outcome? {
+        let disk = "\(pair.folder.path)/disk"
+        try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+        let setUp =
+            "mount -t tmpfs -o size=\(size) disk '\(disk)' && echo mounted >&2 && cp -r \"$SOTTO_HOME\" '\(disk)/home'\n"
+        let all = "export disk='\(disk)' SOTTO_HOME='\(pair.alice.home)' sotto='\(Programs.sotto)'\n\(setUp)\(script)"
+        let outcome = try await Shell.finish(
+            "/usr/bin/env", ["unshare", "-Urm", "sh", "-c", all], input: "", within: .seconds(20))
+        guard outcome.errors.contains("mounted") else {
+            print("SKIPPED: no file system of our own here: \(outcome.errors)")
+            return nil
+        }
+        return outcome
+    }
+
+    @Test func aFullDiskLosesNothing() async throws {
+        let pair = try await Common.shared.pair()
+        let script = """
+            cksum < $disk/home/book.sealed
+            dd if=/dev/zero of=$disk/filler bs=1k 2>/dev/null
+            $sotto --home $disk/home --json invite; echo "status $?"
+            $sotto --home $disk/home --json verify bob --confirm; echo "status $?"
+            $sotto --home $disk/new --json init --server ws://h --no-passphrase; echo "status $?"
+            cksum < $disk/home/book.sealed
+            rm $disk/filler
+            ls $disk/home $disk/new
+            $sotto --home $disk/home --json contacts
+            $sotto --home $disk/new --json init --server ws://h --no-passphrase; echo "status $?"
+            """
+        guard let outcome = try await onDisk(size: "64k", script, pair) else { return }
+        let lines = outcome.output.split(separator: "\n").map { String($0) }
+        #expect(lines.filter { $0 == "status 1" }.count == 3 && lines.last == "status 0", "\(outcome)")
+        #expect(outcome.events.filter { $0["message"]?.contains("No space left") == true }.count == 3, "\(outcome)")
+        #expect(Set(lines.filter { $0.first?.isNumber == true }).count == 1, "the book has changed: \(outcome)")
+        #expect(
+            !lines.contains { $0.hasSuffix(".new") } && outcome.events.contains { $0["name"] == "bob" }, "\(outcome)")
+    }
+
+    @Test func aReadOnlyHomeCanBeReadAndNothingElse() async throws {
+        let pair = try await Common.shared.pair()
+        let script = """
+            mount -o remount,ro disk $disk
+            $sotto --home $disk/home --json contacts; echo "status $?"
+            for command in invite "verify bob --confirm" listen "send bob x"; do
+                $sotto --home $disk/home --json $command; echo "status $?"
+            done
+            """
+        guard let outcome = try await onDisk(size: "256k", script, pair) else { return }
+        let statuses = outcome.output.split(separator: "\n").filter { $0.hasPrefix("status") }
+        #expect(statuses == ["status 0", "status 1", "status 1", "status 1", "status 1"], "\(outcome)")
+        #expect(
+            outcome.events.filter { $0["message"]?.contains("Read-only file system") == true }.count == 4, "\(outcome)")
+    }
+}
