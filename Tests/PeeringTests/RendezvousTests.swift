@@ -160,12 +160,15 @@ import Wire
     /// Packets for sessions that are not there are answered a few times, not each.
     @Test func strayPacketsAreAnsweredSparingly() async throws {
         try await run { node, peer in
+            let start = ContinuousClock.now
             for number in 0..<200 {
                 let stray = [0x40] + [UInt8](repeating: UInt8(number), count: 60)
                 try await peer.relay([stray], to: node.id)
             }
             try await barrier(node, peer)
-            #expect((1...8).contains(peer.rendezvous.count { $0.body == .bye }))
+            // Four at once, and one a second.
+            let allowed = 5 + Int((ContinuousClock.now - start) / .seconds(1))
+            #expect((1...allowed).contains(peer.rendezvous.count { $0.body == .bye }))
         }
     }
 
