@@ -128,7 +128,9 @@ final class DirectConnector {
     /// The link is gone. Agents that are still closing keep this object, but nothing in it may touch link or node any more.
     func release() {
         retryTimer?.cancel()
+        retryTimer = nil
         sweepTimer?.cancel()
+        sweepTimer = nil
         for attempt in attempts { attempt.agent.close() }
         attempts = []
         pairs = [:]
@@ -152,7 +154,8 @@ final class DirectConnector {
         guard let session = link.active, chosenPath == nil, policy != .relay else { return }
         retryTimer?.cancel()
         retryTimer = node.clock.after(milliseconds: retry.nextDelay()) { [weak self, weak session] in
-            guard let self, let session, session === self.link.active, self.chosenPath == nil else { return }
+            guard let self, self.retryTimer != nil, let session, session === self.link.active, self.chosenPath == nil
+            else { return }
             if session.isDialer { self.begin() }
         }
     }
@@ -211,7 +214,8 @@ final class DirectConnector {
     private func armSweep() {
         guard sweepTimer == nil else { return }
         sweepTimer = node.clock.at(node.clock.now + node.timing.sweep) { [weak self] in
-            guard let self else { return }
+            // A cancelled timer may fire all the same when both happen in one turn of the loop.
+            guard let self, self.sweepTimer != nil else { return }
             self.sweepTimer = nil
             self.sweep()
             if self.isBusy { self.armSweep() }

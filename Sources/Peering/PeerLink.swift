@@ -18,6 +18,7 @@ final class PeerLink {
     /// The peer's dial, until its handshake is done. One at a time: the next one takes its place.
     private var answering: PeerSession?
     private var handshakeTimer: Scheduled<Void>?
+    private var handshakeDue: MonotonicTime?
     /// A dial waits for the connection to the server, or for the end of the peer's dial.
     private var isDialWanted = false
     private var isReachableByRelay = true
@@ -75,8 +76,11 @@ final class PeerLink {
 
     private func armHandshakeTimer() {
         handshakeTimer?.cancel()
-        handshakeTimer = node.clock.at(node.clock.now + node.timing.handshake) { [weak self] in
-            guard let self else { return }
+        let due = node.clock.now + node.timing.handshake
+        handshakeDue = due
+        handshakeTimer = node.clock.at(due) { [weak self] in
+            // A cancelled timer may fire all the same when both happen in one turn of the loop.
+            guard let self, self.handshakeDue == due else { return }
             self.failDial(.noAnswer)
             self.answering?.abandon(.timedOut)
         }
