@@ -86,6 +86,15 @@ final class ChatView: Sendable {
         return nil
     }
 
+    /// Shows a fresh measurement of the path in use.
+    func measured(_ path: ConversationPath) {
+        update { state in
+            guard state.isOnline else { return }
+            state.status.path = ChatStatus.Path(rawValue: path.kind.rawValue)
+            state.status.rttMilliseconds = path.roundTripMilliseconds
+        }
+    }
+
     private func update(_ change: (inout State) -> Void) {
         screen.setStatus(
             state.withLock { state in

@@ -84,7 +84,7 @@ enum LogLevel: String, ExpressibleByArgument, CaseIterable {
 struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "How packets may travel: auto (relay at once, then direct), direct (nothing you write goes over the relay) or relay (your addresses stay hidden from the contact).",
+            "How packets may travel: auto (relay at once, then direct), direct (what you write waits for a direct path) or relay (your addresses stay hidden from the contact).",
             valueName: "way"))
     var path: TravelPolicy = .auto
 

@@ -17,6 +17,9 @@ struct Chat: AsyncParsableCommand {
     @Argument(help: "The contact.")
     var name: String
 
+    /// How often the status line learns the round-trip time anew.
+    private static let refresh = Duration.seconds(2)
+
     func run() async throws {
         try await common.run { output in
             try await Online.run(common, network, contact: name) { messenger in
@@ -73,7 +76,16 @@ struct Chat: AsyncParsableCommand {
                 }
             }
         }
-        defer { typing.cancel() }
+        let measuring = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: Self.refresh)
+                if let path = await messenger.path(to: contact) { view.measured(path) }
+            }
+        }
+        defer {
+            typing.cancel()
+            measuring.cancel()
+        }
         for await event in messenger.events {
             if let failure = view.show(event) { throw failure }
         }
