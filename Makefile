@@ -31,7 +31,7 @@ build: bootstrap ## build the release binaries
 install: build ## install sotto and sotto-signal below PREFIX (default /usr/local)
 	@bin="$$(swift build --configuration release --static-swift-stdlib --show-bin-path)" && \
 	install -d "$(DESTDIR)$(PREFIX)/bin" && \
-	install -m 755 "$$bin/sotto" "$$bin/sotto-signal" "$(DESTDIR)$(PREFIX)/bin/" && \
+	install -s -m 755 "$$bin/sotto" "$$bin/sotto-signal" "$(DESTDIR)$(PREFIX)/bin/" && \
 	echo "Installed sotto and sotto-signal in $(DESTDIR)$(PREFIX)/bin"
 
 format: ## format all Swift sources in place
