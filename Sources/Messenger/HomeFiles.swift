@@ -139,7 +139,11 @@ final class HomeLock: Sendable {
         self.descriptor = descriptor
     }
 
-    deinit { _ = Glibc.close(descriptor) }
+    deinit {
+        // Closing is not enough: a child that this process is just starting may have inherited the descriptor.
+        flock(descriptor, LOCK_UN)
+        _ = Glibc.close(descriptor)
+    }
 
     private static func holder(_ descriptor: Int32) -> Int32? {
         var bytes = [UInt8](repeating: 0, count: 16)

@@ -16,6 +16,8 @@ enum Online {
         let home = try common.unlock()
         if let contact { _ = try home.book().contact(named: contact) }
         let options = try network.messengerOptions(failsWhenAbsent: failsWhenAbsent)
+        let ending = Ending()
+        defer { ending.finish() }
         let thread = EventThread()
         let messenger: Messenger
         do {
@@ -26,28 +28,56 @@ enum Online {
             throw error
         }
         let work = Task { try await body(messenger) }
-        let end = Ending(work)
+        ending.ends(work)
         let result = await work.result
         await messenger.stop()
         await messenger.settled()
         await thread.shutdown()
-        end.finish()
         try result.get()
         if StandardOutput.isBroken { throw ExitCode(1) }
     }
 
     /// Cancels the work at the first signal that wants the program to end, and ends the program at the second.
     private final class Ending: Sendable {
+        private final class Order: Sendable {
+            private struct State {
+                var isGiven = false
+                var work: Task<Void, any Error>?
+            }
+
+            private let state = Mutex(State())
+
+            /// Whether this is the first time.
+            @discardableResult
+            func give() -> Bool {
+                let (isFirst, work) = state.withLock { state in
+                    defer { state.isGiven = true }
+                    return (!state.isGiven, state.work)
+                }
+                work?.cancel()
+                return isFirst
+            }
+
+            func concerns(_ work: Task<Void, any Error>) {
+                let isLate = state.withLock { state in
+                    state.work = work
+                    return state.isGiven
+                }
+                if isLate { work.cancel() }
+            }
+        }
+
+        private let order = Order()
         private let signals: SignalEvents
 
-        init(_ work: Task<Void, any Error>) {
-            let isSecond = Atomic(false)
-            signals = SignalEvents([SIGINT, SIGTERM, SIGHUP]) { _ in
-                guard !isSecond.exchange(true, ordering: .relaxed) else { exit(1) }
-                work.cancel()
+        init() {
+            signals = SignalEvents([SIGINT, SIGTERM, SIGHUP]) { [order] _ in
+                if !order.give() { exit(1) }
             }
-            StandardOutput.whenBroken { work.cancel() }
+            StandardOutput.whenBroken { [order] in order.give() }
         }
+
+        func ends(_ work: Task<Void, any Error>) { order.concerns(work) }
 
         func finish() {
             StandardOutput.whenBroken(nil)

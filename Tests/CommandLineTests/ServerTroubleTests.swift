@@ -95,7 +95,8 @@ import Testing
             _ = try await process.firstOutput("second login") { lines in
                 lines.count { Event($0.text)?.name == "ready" } >= 2 ? () : nil
             }
-            #expect(try await process.end() == .code(0))
+            let status = try await process.end()
+            #expect(status == .code(0), "\(process.lines.map(\.text)) \(process.errorText)")
             #expect(process.problems == [])
         }
         await second.process.terminate()

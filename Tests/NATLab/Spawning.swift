@@ -1,5 +1,6 @@
 import CNATLab
 import Foundation
+import Synchronization
 
 extension LabError {
     init(_ failure: natlab_failure) {
@@ -59,10 +60,31 @@ extension LabProcess {
     ///
     /// - Parameter program: a path. The program gets this process's environment, without the project's own variables.
     package static func onThisMachine(_ program: String, _ arguments: [String]) throws(LabError) -> LabProcess {
-        try spawn(
+        let process = try spawn(
             program, arguments, environment: laboratoryEnvironment(adding: [:]), directory: nil, observer: nil
         ) { launch throws(LabError) in
             try launch.start(in: natlab_namespaces(user: -1, mount: -1, process: -1, network: -1))
+        }
+        Strays.add(process)
+        return process
+    }
+
+    /// Programs outside of laboratories, which nothing but this would end with the process that started them.
+    private enum Strays {
+        private static let all: Mutex<[LabProcess]> = {
+            atexit { Strays.kill() }
+            return Mutex([])
+        }()
+
+        static func add(_ process: LabProcess) {
+            all.withLock { all in
+                all.removeAll { !$0.isRunning }
+                all.append(process)
+            }
+        }
+
+        private static func kill() {
+            for process in all.withLock({ $0 }) { process.signal(SIGKILL) }
         }
     }
 

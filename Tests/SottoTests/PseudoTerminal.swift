@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -46,8 +47,15 @@ final class PseudoTerminal: Sendable {
         return (has(ECHO), has(ICANON), has(ISIG))
     }
 
-    /// What was written to the screen, up to and including `text`; what came within half a minute if it does not come.
-    func output(until text: String) -> String {
+    /// What was written to the screen, up to and including `text`; what came within thirty seconds if it does not come.
+    func output(until text: String) async -> String {
+        // On a thread of its own: what is waited for may need those of the tasks.
+        await withCheckedContinuation { continuation in
+            Thread { continuation.resume(returning: self.read(until: text)) }.start()
+        }
+    }
+
+    private func read(until text: String) -> String {
         var bytes: [UInt8] = []
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)
@@ -61,7 +69,7 @@ final class PseudoTerminal: Sendable {
             var waiting = pollfd(fd: keyboard, events: Int16(POLLIN), revents: 0)
             guard poll(&waiting, 1, 1000) > 0 else { continue }
             var buffer = [UInt8](repeating: 0, count: 1024)
-            let count = read(keyboard, &buffer, buffer.count)
+            let count = Glibc.read(keyboard, &buffer, buffer.count)
             guard count > 0 else { break }
             bytes += buffer[..<count]
         }

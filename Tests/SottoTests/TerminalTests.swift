@@ -11,7 +11,7 @@ import Testing
 
     // MARK: RawTerminal
 
-    @Test func switchesToRawModeAndBack() throws {
+    @Test func switchesToRawModeAndBack() async throws {
         let pty = try PseudoTerminal(columns: 100)
         let terminal = RawTerminal(
             input: pty.descriptor, output: pty.descriptor, environment: Self.environment)
@@ -21,7 +21,7 @@ import Testing
         terminal.close()
         terminal.close()
         #expect(pty.mode == (true, true, true))
-        #expect(pty.output(until: "\u{1B}[?25h") == "\u{1B}[?2004h\u{1B}[?2004l\u{1B}[0m\u{1B}[?25h")
+        #expect(await pty.output(until: "\u{1B}[?25h") == "\u{1B}[?2004h\u{1B}[?2004l\u{1B}[0m\u{1B}[?25h")
     }
 
     @Test func carriesAWholeChat() async throws {
@@ -29,15 +29,15 @@ import Testing
         let terminal = RawTerminal(
             input: pty.descriptor, output: pty.descriptor, environment: Self.environment)
         let screen = ChatScreen(contact: "bob", terminal: terminal)
-        #expect(pty.output(until: "> ").contains("bob"))
+        #expect(await pty.output(until: "> ").contains("bob"))
         pty.type("grüße\r")
         var inputs = screen.inputs.makeAsyncIterator()
         #expect(await inputs.next() == .line("grüße"))
         screen.show(incoming: "hello", from: "bob")
-        #expect(pty.output(until: "hello").contains("bob: hello"))
+        #expect(await pty.output(until: "hello").contains("bob: hello"))
         pty.resize(columns: 30)
         kill(getpid(), SIGWINCH)
-        #expect(pty.output(until: "…").contains("── bob"))
+        #expect(await pty.output(until: "…").contains("── bob"))
         pty.type("\u{3}")
         #expect(await inputs.next() == .interrupt)
         kill(getpid(), SIGTERM)
@@ -92,7 +92,7 @@ import Testing
             let pty = try PseudoTerminal()
             setenv("SOTTO_TEST_TERMINAL", pty.path, 1)
             await body()
-            #expect(pty.output(until: "\u{1B}[?25h").hasSuffix("taken\u{1B}[?2004l\u{1B}[0m\u{1B}[?25h"))
+            #expect(await pty.output(until: "\u{1B}[?25h").hasSuffix("taken\u{1B}[?2004l\u{1B}[0m\u{1B}[?25h"))
             #expect(pty.mode == (true, true, true))
         }
 
@@ -170,11 +170,12 @@ import Testing
     func asksForAPassphraseWithoutShowingIt(typed: String, result: Result<String, PassphraseError>) async throws {
         let pty = try PseudoTerminal()
         async let answer = ask(.prompt("Passphrase", confirmed: false), terminal: pty.path)
-        let question = pty.output(until: "Passphrase: ")
+        let question = await pty.output(until: "Passphrase: ")
         #expect(pty.mode == (false, false, false))
         pty.type(typed)
         #expect(await answer == result)
-        #expect(question + pty.output(until: "\n") == "Passphrase: \r\n")
+        let rest = await pty.output(until: "\n")
+        #expect(question + rest == "Passphrase: \r\n")
         #expect(pty.mode == (true, true, true))
     }
 
@@ -182,9 +183,9 @@ import Testing
     func asksTwiceForANewPassphrase(second: String, accepted: Bool) async throws {
         let pty = try PseudoTerminal()
         async let answer = ask(.prompt("New passphrase", confirmed: true), terminal: pty.path)
-        _ = pty.output(until: "New passphrase: ")
+        _ = await pty.output(until: "New passphrase: ")
         pty.type("secret\r")
-        _ = pty.output(until: "(again): ")
+        _ = await pty.output(until: "(again): ")
         pty.type(second + "\r")
         let expected: Result<String, PassphraseError> =
             accepted ? .success("secret") : .failure(second.isEmpty ? .empty : .mismatch)
@@ -194,7 +195,7 @@ import Testing
     @Test func refusesAnEndlessPassphrase() async throws {
         let pty = try PseudoTerminal()
         async let answer = ask(.prompt("P", confirmed: false), terminal: pty.path)
-        _ = pty.output(until: "P: ")
+        _ = await pty.output(until: "P: ")
         pty.type(String(repeating: "x", count: Passphrase.capacity + 1))
         #expect(await answer == .failure(.tooLong))
         #expect(pty.mode.echo)

@@ -7,25 +7,32 @@ import Glibc
 /// Safety: everything is set in `init` and immutable afterwards; Dispatch sources may be cancelled from any thread.
 final class SignalEvents: @unchecked Sendable {
     private let sources: [any DispatchSourceSignal]
-    private let previous: [(Int32, sighandler_t?)]
+    private let previous: [(Int32, sigaction)]
 
     /// Calls `handler` with the number of a signal, one call after the other. Signals that would end the process no
-    /// longer do. Hangups that the process was started to ignore (nohup) stay ignored.
+    /// longer do once this returns, and none is lost. Hangups that the process was started to ignore (nohup) stay
+    /// ignored.
     init(_ signals: [Int32], handler: @escaping @Sendable (Int32) -> Void) {
         let queue = DispatchQueue(label: "sotto.signals")
         let heeded = signals.filter { $0 != SIGHUP || !Self.isIgnored(SIGHUP) }
-        // Dispatch puts a handler of its own in place when a source begins; until then the signal must do no harm. One
-        // that is there already, for another source, must stay: it is not set again.
-        previous = heeded.filter { number in
-            let found = Self.disposition(number)
-            return Self.endsTheProcess(number) && (found == 0 || TerminalRestoration.isHandler(found))
-        }.map { ($0, Glibc.signal($0, SIG_IGN)) }
+        // Dispatch puts a handler of its own in place when a source begins. One that is there already, for another
+        // source, is not ours to put back.
+        previous = heeded.compactMap { number in
+            var found = sigaction()
+            sigaction(number, nil, &found)
+            let disposition = Self.disposition(found)
+            return disposition == 0 || TerminalRestoration.isHandler(disposition) ? (number, found) : nil
+        }
+        let begun = DispatchGroup()
         sources = heeded.map { number in
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { handler(number) }
+            begun.enter()
+            source.setRegistrationHandler { begun.leave() }
             source.resume()
             return source
         }
+        begun.wait()
     }
 
     deinit { cancel() }
@@ -34,19 +41,19 @@ final class SignalEvents: @unchecked Sendable {
     func cancel() {
         guard sources.contains(where: { !$0.isCancelled }) else { return }
         for source in sources { source.cancel() }
-        for (number, handler) in previous { Glibc.signal(number, handler) }
+        for var (number, found) in previous { sigaction(number, &found, nil) }
     }
 
     /// 0 for the default, 1 for ignored, or the address of a handler.
     static func disposition(_ number: Int32) -> Int {
-        var action = sigaction()
-        sigaction(number, nil, &action)
-        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+        var found = sigaction()
+        sigaction(number, nil, &found)
+        return disposition(found)
+    }
+
+    private static func disposition(_ action: sigaction) -> Int {
+        unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
     }
 
     private static func isIgnored(_ number: Int32) -> Bool { disposition(number) == 1 }
-
-    private static func endsTheProcess(_ number: Int32) -> Bool {
-        ![SIGWINCH, SIGCONT, SIGCHLD, SIGURG].contains(number)
-    }
 }
