@@ -75,8 +75,8 @@ import Testing
         try terminal.write("\u{1A}")
         try await shows("stopped 148", terminal)
         try terminal.write("\r")
-        // The line being typed is drawn again.
-        try await shows("> half a", terminal)
+        // The shell names what it continues, and the chat takes the terminal over again.
+        try await shows("chat bob\r\n\u{1B}[?2004h", terminal)
         try terminal.write("line\r")
         try await listening.event("message") { $0["text"] == "half a line" }
         try terminal.write("\u{04}")

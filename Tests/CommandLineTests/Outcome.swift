@@ -71,7 +71,7 @@ extension LabProcess {
     /// Waits for an event that satisfies the condition, among all so far.
     @discardableResult
     func event(
-        _ name: String, within limit: Duration = .seconds(20),
+        _ name: String, within limit: Duration = .seconds(60),
         where matches: @escaping @Sendable (Event) -> Bool = { _ in true }
     ) async throws -> Event {
         try await firstOutput(name, within: limit) { lines in
@@ -81,7 +81,7 @@ extension LabProcess {
 
     /// Waits for a line that contains the text.
     @discardableResult
-    func line(_ part: String, within limit: Duration = .seconds(20)) async throws -> String {
+    func line(_ part: String, within limit: Duration = .seconds(60)) async throws -> String {
         try await firstOutput(part, within: limit) { lines in lines.map(\.text).first { $0.contains(part) } }
     }
 

@@ -8,7 +8,7 @@ struct User: Sendable {
 
     /// Runs a command with `--json` to its end; every line must be an event as documented.
     func json(
-        _ arguments: [String], input: String = "", within limit: Duration = .seconds(20),
+        _ arguments: [String], input: String = "", within limit: Duration = .seconds(60),
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Outcome {
         let outcome = try await run(["--json"] + arguments, input: input, within: limit)
@@ -20,13 +20,13 @@ struct User: Sendable {
 
     /// Runs a command to its end.
     func run(
-        _ arguments: [String], input: String = "", within limit: Duration = .seconds(20)
+        _ arguments: [String], input: String = "", within limit: Duration = .seconds(60)
     ) async throws -> Outcome {
         try await Shell.finish(Programs.sotto, ["--home", home] + arguments, input: input, within: limit)
     }
 
     /// Runs a shell script, in which `$sotto` is the program with this home, to its end.
-    func shell(_ script: String, input: String = "", within limit: Duration = .seconds(20)) async throws -> Outcome {
+    func shell(_ script: String, input: String = "", within limit: Duration = .seconds(60)) async throws -> Outcome {
         try await Shell.finish("/bin/sh", ["-c", prelude + script], input: input, within: limit)
     }
 
