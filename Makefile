@@ -49,7 +49,8 @@ matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write 
 		swift test --skip-build --disable-xctest --filter '^NATMatrixTests\.'
 
 asan: bootstrap ## run the tests, without the laboratory, under AddressSanitizer
-	@SOTTO_TEST_FLAGS="--sanitize=address --scratch-path .build/asan" scripts/test unit
+	@LSAN_OPTIONS="suppressions=$(CURDIR)/scripts/lsan-suppressions $$LSAN_OPTIONS" \
+		SOTTO_TEST_FLAGS="--sanitize=address --scratch-path .build/asan" scripts/test unit
 
 tsan: bootstrap ## run the tests, without the laboratory, under ThreadSanitizer
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/scripts/tsan-suppressions $$TSAN_OPTIONS" \

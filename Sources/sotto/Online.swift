@@ -31,8 +31,7 @@ enum Online {
         ending.ends(work)
         let result = await work.result
         await messenger.stop()
-        await messenger.settled()
-        await thread.shutdown()
+        if await messenger.settled() { await thread.shutdown() }
         try result.get()
         if StandardOutput.isBroken { throw ExitCode(1) }
     }

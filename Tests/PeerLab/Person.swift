@@ -44,11 +44,11 @@ package final class Person: Sendable {
         }
         guard isFirst else { return }
         await messenger.stop()
-        await messenger.settled()
+        let isSettled = await messenger.settled()
         beginReading()
         let task = reader.withLockedValue { $0 }
         await task?.value
-        await thread.shutdown()
+        if isSettled { await thread.shutdown() }
     }
 
     // MARK: Doing

@@ -93,8 +93,16 @@ import Wire
             $0.limits.bytes = RateLimit(rate: 1, burst: 1)
         } _: { server in
             let client = try await TestClient.loggedIn(try server.url)
-            let packets = Array(repeating: UInt8(1), count: 65_000)
-            try await eventually("dropped") { try await !client.relay(to: client.key, segmentSize: 1000, packets) }
+            // While its loop is busy with this, nothing that waits for the socket can leave.
+            let hasDropped = try await client.client.eventLoop.submit {
+                let packets = Array(repeating: UInt8(1), count: 65_000)
+                return (0..<10_000).contains { _ in
+                    packets.withUnsafeBytes {
+                        !client.client.sendRelay(to: client.key, segmentSize: 1000, packets: $0)
+                    }
+                }
+            }.get()
+            #expect(hasDropped)
         }
     }
 
@@ -119,6 +127,22 @@ import Wire
         }
     }
 
+    /// Whoever shuts the loop down has to know of a name lookup, which cannot be called off.
+    @Test func saysThatANameIsStillLookedUp() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let resolver = SlowResolver(loop)
+        let identity = try Identity.generate()
+        let client = SignalingClient(
+            url: try ServerURL("ws://chat.example:1"), peer: identity.peerID.key, sign: { identity.sign($0) },
+            eventLoop: loop, logger: quiet, resolver: { _ in resolver }, events: { _ in })
+        client.start()
+        try await resolver.asked.futureResult.get()
+        client.stop()
+        #expect(try await loop.submit { client.hasErrands }.get())
+        resolver.answer()
+        try await eventually("no errands") { try await loop.submit { !client.hasErrands }.get() }
+    }
+
     @Test func saysNothingAfterItWasStopped() async throws {
         try await withServer { server in
             let client = try await TestClient.loggedIn(try server.url)
@@ -132,10 +156,10 @@ import Wire
     @Test func keepsALiveConnectionWhenTheNetworkMayHaveChanged() async throws {
         try await withServer { server in
             var timing = impatient
-            timing.probe = .seconds(1)
+            timing.probe = .seconds(3)
             let client = try await TestClient.loggedIn(try server.url, timing: timing)
             client.client.reconnectNow()
-            try await client.client.eventLoop.scheduleTask(in: .milliseconds(1200)) {}.futureResult.get()
+            try await client.client.eventLoop.scheduleTask(in: .milliseconds(3200)) {}.futureResult.get()
             try await client.send(.signal(peer: client.key, payload: [1]))
             #expect(try await client.signal().payload == [1])
             #expect(server.metrics.value("logins_total") == 1)
@@ -149,5 +173,32 @@ import Wire
         backoff.reset()
         #expect(backoff.next(chance: 0) == .milliseconds(125))
         for _ in 0..<200 { #expect(backoff.next(chance: 0) <= .seconds(15)) }
+    }
+}
+
+/// Answers with no address, and only when told to.
+private final class SlowResolver: Resolver, Sendable {
+    let asked: EventLoopPromise<Void>
+    private let v4: EventLoopPromise<[SocketAddress]>
+    private let v6: EventLoopPromise<[SocketAddress]>
+
+    init(_ loop: any EventLoop) {
+        asked = loop.makePromise()
+        v4 = loop.makePromise()
+        v6 = loop.makePromise()
+    }
+
+    func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        asked.succeed()
+        return v4.futureResult
+    }
+
+    func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> { v6.futureResult }
+
+    func cancelQueries() {}
+
+    func answer() {
+        v4.succeed([])
+        v6.succeed([])
     }
 }
