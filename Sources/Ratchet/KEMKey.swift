@@ -24,10 +24,10 @@ final class KEMKey: Sendable {
     }
 
     /// The secret in `ciphertext`, 32 bytes. An altered ciphertext gives another secret (implicit rejection).
-    func decapsulate(_ ciphertext: [UInt8]) throws(RatchetError) -> SecretBytes {
+    func decapsulate(_ ciphertext: [UInt8]) throws(RatchetError) -> Secret {
         let key = try expanded()
         guard let shared = try? key.decapsulate(ciphertext) else { throw .malformed }
-        return shared.withUnsafeBytes { SecretBytes(copying: $0) }
+        return shared.withUnsafeBytes { Secret(SecretBytes(copying: $0)) }
     }
 
     /// A secret for the owner of `publicKey`, and what tells it. Throws `malformed` when those bytes are no key.
@@ -37,7 +37,7 @@ final class KEMKey: Sendable {
             throw .malformed
         }
         return Encapsulation(
-            shared: Secret(result.sharedSecret.withUnsafeBytes { SecretBytes(copying: $0) }),
+            shared: result.sharedSecret.withUnsafeBytes { Secret(SecretBytes(copying: $0)) },
             ciphertext: Array(result.encapsulated))
     }
 

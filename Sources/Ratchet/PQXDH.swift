@@ -1,4 +1,4 @@
-package import Identity
+import Identity
 import Noise
 import Wire
 
@@ -83,7 +83,7 @@ enum PQXDH {
         if let oneTime {
             shared.append(Secret(try oneTime.dhKey.agree(with: prefix.ephemeral)))
         }
-        return derive(shared + [Secret(try (oneTime ?? signed).kemKey.decapsulate(prefix.ciphertext))])
+        return derive(shared + [try (oneTime ?? signed).kemKey.decapsulate(prefix.ciphertext)])
     }
 
     /// SK = KDF(DH1 ‖ DH2 ‖ DH3 [‖ DH4] ‖ SS) (§2.2). Without the last it is X3DH's.

@@ -1,5 +1,5 @@
 package import Identity
-package import Noise
+import Noise
 
 /// Everything between us and one peer: a few sessions, in the manner of Sesame (revision 2, one device each). A value: every
 /// function gives the next state, which the caller stores together with what came out before anything is sent or shown.
