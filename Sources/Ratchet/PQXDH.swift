@@ -57,14 +57,9 @@ enum PQXDH {
     ) throws(RatchetError) -> (secrets: Secrets, prefix: PQXDHPrefix) {
         let signed = bundle.signed
         let encapsulation = try encapsulate((bundle.oneTime ?? signed).kemKey)
-        var shared = [
-            Secret(try identity.agree(with: signed.dhKey)),
-            Secret(try ephemeral.agree(with: bundle.peer.noisePublicKey)),
-            Secret(try ephemeral.agree(with: signed.dhKey)),
-        ]
-        if let oneTime = bundle.oneTime {
-            shared.append(Secret(try ephemeral.agree(with: oneTime.dhKey)))
-        }
+        let shared = try initiatorShared(
+            identity: identity, peer: bundle.peer, signed: signed.dhKey, oneTime: bundle.oneTime?.dhKey,
+            ephemeral: ephemeral)
         let prefix = PQXDHPrefix(
             ephemeral: ephemeral.publicKey, signed: signed.id, oneTime: bundle.oneTime?.id,
             ciphertext: encapsulation.ciphertext)
@@ -75,15 +70,39 @@ enum PQXDH {
     static func respond(
         to prefix: PQXDHPrefix, from peer: PeerID, identity: Identity, signed: PrekeyPair, oneTime: PrekeyPair?
     ) throws(RatchetError) -> Secrets {
+        let shared = try responderShared(
+            identity: identity, peer: peer, signed: signed.dhKey, oneTime: oneTime?.dhKey, ephemeral: prefix.ephemeral)
+        return derive(shared + [try (oneTime ?? signed).kemKey.decapsulate(prefix.ciphertext)])
+    }
+
+    /// DH1, DH2, DH3 and, with a one-time prekey, DH4, as the initiator computes them.
+    static func initiatorShared(
+        identity: Identity, peer: PeerID, signed: PublicKey, oneTime: PublicKey?, ephemeral: DHKey
+    ) throws(RatchetError) -> [Secret] {
         var shared = [
-            Secret(try signed.dhKey.agree(with: peer.noisePublicKey)),
-            Secret(try identity.agree(with: prefix.ephemeral)),
-            Secret(try signed.dhKey.agree(with: prefix.ephemeral)),
+            Secret(try identity.agree(with: signed)),
+            Secret(try ephemeral.agree(with: peer.noisePublicKey)),
+            Secret(try ephemeral.agree(with: signed)),
         ]
         if let oneTime {
-            shared.append(Secret(try oneTime.dhKey.agree(with: prefix.ephemeral)))
+            shared.append(Secret(try ephemeral.agree(with: oneTime)))
         }
-        return derive(shared + [try (oneTime ?? signed).kemKey.decapsulate(prefix.ciphertext)])
+        return shared
+    }
+
+    /// The same, as the responder does.
+    static func responderShared(
+        identity: Identity, peer: PeerID, signed: DHKey, oneTime: DHKey?, ephemeral: PublicKey
+    ) throws(RatchetError) -> [Secret] {
+        var shared = [
+            Secret(try signed.agree(with: peer.noisePublicKey)),
+            Secret(try identity.agree(with: ephemeral)),
+            Secret(try signed.agree(with: ephemeral)),
+        ]
+        if let oneTime {
+            shared.append(Secret(try oneTime.agree(with: ephemeral)))
+        }
+        return shared
     }
 
     /// SK = KDF(DH1 ‖ DH2 ‖ DH3 [‖ DH4] ‖ SS) (§2.2). Without the last it is X3DH's.

@@ -45,6 +45,20 @@ package struct PrekeyRecord: Equatable, Sendable {
         signature = identity.sign(PrekeyRecord.signedBytes(kind, id, time, dhKey, kemKey))
     }
 
+    /// Reads an encoding, for a server that keeps records apart. Throws `malformed`.
+    package init(decoding bytes: [UInt8]) throws(RatchetError) {
+        guard bytes.count == PrekeyRecord.byteCount else { throw .malformed }
+        var reader = ByteReader(bytes)
+        try self.init(reading: &reader)
+    }
+
+    /// The 1,292 bytes.
+    package func encode() -> [UInt8] {
+        var writer = ByteWriter(capacity: PrekeyRecord.byteCount)
+        write(to: &writer)
+        return writer.bytes
+    }
+
     init(reading reader: inout ByteReader) throws(RatchetError) {
         id = PrekeyID(rawValue: try reader.takeUInt32())
         guard let time = try? reader.readUInt64(), id.rawValue != 0 else { throw .malformed }
