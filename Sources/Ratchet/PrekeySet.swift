@@ -18,8 +18,8 @@ package struct PrekeySet: Sendable {
     package static let maximumRetired = 256
     /// Most one-time prekeys that are kept for peers who got them in sessions; the oldest go first.
     package static let maximumReserved = 512
-    /// Most of those for one peer.
-    package static let reservedForPeer = 2
+    /// Most of those for one peer: as many as it can have sessions that we have not heard of yet.
+    package static let reservedForPeer = RatchetLimits.sessions
     static let maximumSigned = 16
     static let batchByteCount = 16
 

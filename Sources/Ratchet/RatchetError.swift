@@ -6,8 +6,9 @@ package enum RatchetError: Error, Hashable, Sendable {
     case noSession
     /// No session can open the message: it was altered, or is meant for a state that we do not have (any more).
     case cannotDecrypt
-    /// The message's key has been used already. When its envelope is known, it came twice. When it is not, the sender's
-    /// state was set back (an old backup) and the text is a new one that cannot be read: ask for it again.
+    /// The message's key is gone: used, or dropped as too old. When its envelope is known, it came twice. When it is not,
+    /// the sender's state was set back (an old backup) or the message came far too late: its text is a new one that cannot be
+    /// read, so ask for it again.
     case alreadyReceived
     /// More messages than `RatchetLimits.skippedInOneStep` are missing before this one.
     case tooManySkipped
