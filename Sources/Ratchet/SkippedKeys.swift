@@ -4,11 +4,6 @@ struct SkippedChain: Sendable {
     /// In ascending order of number, never empty.
     private(set) var keys: [(number: UInt32, key: Secret)]
 
-    init(headerKey: Secret, keys: [(number: UInt32, key: Secret)]) {
-        self.headerKey = headerKey
-        self.keys = keys
-    }
-
     /// The key of a message, removed; nil when it is not there.
     mutating func take(_ number: UInt32) -> Secret? {
         var (low, high) = (0, keys.count)
