@@ -123,8 +123,14 @@ package struct PrekeySet: Sendable {
     package mutating func bundle(
         for identity: Identity, to peer: PeerID, now: UInt64
     ) throws(RatchetError) -> PrekeyBundle {
+        try bundle(for: identity, to: peer, now: now, .system)
+    }
+
+    mutating func bundle(
+        for identity: Identity, to peer: PeerID, now: UInt64, _ entropy: Entropy
+    ) throws(RatchetError) -> PrekeyBundle {
         guard identity.peerID == owner else { throw .wrongPeer }
-        let pair = try PrekeyPair(id: unusedID(.system), time: now, .system)
+        let pair = try PrekeyPair(id: unusedID(entropy), time: now, entropy)
         let bundle = PrekeyBundle(
             peer: owner, signed: try PrekeyRecord(newest, kind: .signed, signedBy: identity),
             oneTime: try PrekeyRecord(pair, kind: .oneTime, signedBy: identity))

@@ -25,25 +25,35 @@ extension FuzzTarget {
         let missing: [UInt8]
     }
 
+    /// The same in every process, so that seeds of one mean the same in another.
     private static let stage = Result {
+        let entropy = Entropy.counted()
         let (alice, bob) = (try FuzzKeys.identity(1), try FuzzKeys.identity(2))
-        var prekeys = try PrekeySet.generate(for: bob, now: time)
-        let bundle = try prekeys.bundle(for: bob, to: alice.peerID, now: time)
+        var prekeys = try PrekeySet.generate(for: bob, now: time, entropy)
+        let bundle = try prekeys.bundle(for: bob, to: alice.peerID, now: time, entropy)
         let publication = try prekeys.publication(for: bob)
+        let (secrets, prefix) = try PQXDH.initiate(bundle, identity: alice, ephemeral: .generate(entropy)) {
+            key throws(RatchetError) in
+            // Any ciphertext has a secret: the owner of the key says which.
+            let ciphertext = [UInt8](repeating: 0x2A, count: KEMKey.ciphertextByteCount)
+            guard let kemKey = prekeys.reserved.last?.pair.kemKey else { throw .unknownPrekey }
+            return Encapsulation(shared: try kemKey.decapsulate(ciphertext), ciphertext: ciphertext)
+        }
         var sender = try PeerRatchet(own: alice.peerID, peer: bob.peerID)
-            .starting(with: bundle, identity: alice, now: time)
+            .opening(secrets, prefix, remote: bundle.signed.dhKey, entropy)
         func write() throws -> [UInt8] {
-            let (next, ciphertext) = try sender.encrypting([1, 2, 3])
+            let (next, ciphertext) = try sender.encrypting([1, 2, 3], entropy)
             sender = next
             return ciphertext
         }
         let unopened = PeerRatchet(own: bob.peerID, peer: alice.peerID)
         let first = try write()
-        let opened = try unopened.decrypting(first, identity: bob, prekeys: prekeys)
-        let (answered, answer) = try opened.next.encrypting([4])
-        sender = try sender.decrypting(answer, identity: alice, prekeys: PrekeySet.generate(for: alice, now: time)).next
+        let opened = try unopened.decrypting(first, identity: bob, prekeys: prekeys, entropy)
+        let (answered, answer) = try opened.next.encrypting([4], entropy)
+        let none = try PrekeySet.generate(for: alice, now: time, entropy)
+        sender = try sender.decrypting(answer, identity: alice, prekeys: none, entropy).next
         let missing = try write()
-        let state = try answered.decrypting(write(), identity: bob, prekeys: prekeys).next
+        let state = try answered.decrypting(write(), identity: bob, prekeys: prekeys, entropy).next
         return Stage(
             bob: bob, alice: alice.peerID, prekeys: prekeys, bundle: bundle.encode(),
             publication: publication.encode(), state: state, unopened: unopened, first: first, next: try write(),
@@ -125,5 +135,20 @@ extension FuzzTarget {
             try check(set.encode().isEqual(to: stored), "a set of prekeys has one encoding")
             _ = try? scene.unopened.decrypting(scene.first, identity: scene.bob, prekeys: set)
         }
+    }
+}
+
+extension Entropy {
+    /// Bytes of a generator that begins anew with every value.
+    fileprivate static func counted() -> Entropy {
+        let source = Source()
+        return Entropy { buffer in
+            for index in buffer.indices { buffer[index] = UInt8(truncatingIfNeeded: source.generator.next()) }
+        }
+    }
+
+    // Safety: used while a static is initialised, by the one thread that does it.
+    private final class Source: @unchecked Sendable {
+        var generator = SeededGenerator(seed: 7)
     }
 }
