@@ -58,6 +58,7 @@ let package = Package(
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
+        library("Ratchet", ["CSodium", "Identity", "Noise", "Wire", crypto]),
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
@@ -101,6 +102,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire"], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
@@ -142,7 +144,7 @@ let package = Package(
 
 // The fuzz targets are part of the tests, because they look inside the modules, which only a build for testing allows. For
 // the fuzzer they are a library instead: it needs libFuzzer's main and is optimised. See scripts/fuzz.
-let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "SecureTransport", "Wire"]
+let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "Wire"]
 if Context.environment["SOTTO_FUZZ"] == nil {
     package.targets.append(tests("FuzzTests", fuzzed, resources: [.copy("Corpus")]))
 } else {
