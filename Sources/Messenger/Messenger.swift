@@ -27,8 +27,6 @@ package actor Messenger {
     let options: MessengerOptions
     let logger: Logger
     private var node: PeerNode?
-    /// What may outlast ``stop()`` on other threads.
-    private var leaving: SignalingClient?
     private var iceLoop: ICELoop?
     private var networkMonitor: NetworkMonitor?
     private var claim: OnlineClaim?
@@ -82,7 +80,6 @@ package actor Messenger {
         guard !isStopped else { return }
         isStopped = true
         node?.stop()
-        leaving = node?.connection
         node = nil
         networkMonitor = nil
         iceLoop?.shutdown()
@@ -90,13 +87,10 @@ package actor Messenger {
         claim = nil
     }
 
-    /// Returns when ``stop()`` has taken effect everywhere.
-    ///
-    /// - Returns: whether the thread may be shut down: not while a name lookup, which nothing can call off, is still to come back to it.
-    ///   A program that ends anyway need not wait for that.
-    package func settled() async -> Bool {
-        if let iceLoop { await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } } }
-        return leaving?.hasErrands != true
+    /// Returns when ``stop()`` has taken effect everywhere, so that the thread may be shut down.
+    package func settled() async {
+        guard let iceLoop else { return }
+        await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } }
     }
 
     // MARK: What the front end wants

@@ -65,18 +65,15 @@ package actor NetworkCheck {
         self.logger = logger
     }
 
-    /// Whether the thread may be shut down after ``run()``; see ``Messenger/settled()``.
-    package var isSettled: Bool { client?.hasErrands != true }
-
     /// Runs the check; takes up to about five seconds where packets are lost.
     ///
     /// - Throws: ``HomeError``, or ``ServerUnavailable`` when the server cannot be reached or refuses us.
     package func run() async throws -> NetworkReport {
-        defer { client?.stop() }
         let claim = try home.goOnline()
         defer { withExtendedLifetime(claim) {} }
         let started = NIODeadline.now()
         let (welcome, address) = try await login()
+        defer { client?.stop() }
         var report = NetworkReport(loginMilliseconds: Self.milliseconds(since: started), serverAddress: address)
         report.relayMilliseconds = await echo()
         await askSTUN(await stunServers(welcome, dialed: address), &report)

@@ -111,9 +111,6 @@ package final class PeerNode {
         signaling.stop()
     }
 
-    /// The connection to the server, which after ``stop()`` may still wait for a name lookup.
-    package var connection: SignalingClient { signaling }
-
     /// Opens a session with a peer unless there is one. What comes of it arrives as an event.
     package func connect(to peer: PeerID, policy: PathPolicy? = nil) {
         if let policy { policies[peer] = policy }

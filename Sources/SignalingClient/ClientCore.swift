@@ -32,8 +32,6 @@ final class ClientCore {
     private var backoff: Backoff
     private var tls: NIOSSLContext?
     private var probe: Scheduled<Void>?
-    /// Name lookups and the like on other threads that will come back to the loop.
-    private(set) var errands = 0
 
     init(_ settings: ClientSettings, eventLoop: any EventLoop) {
         self.settings = settings
@@ -104,11 +102,9 @@ final class ClientCore {
     /// Reads the trusted certificates, which takes a while, elsewhere.
     private func loadTrust(_ attempt: Attempt) {
         let trust = settings.trust
-        errands += 1
         NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
             Result { () throws(SignalingDisconnect) in try trust.makeContext() }
         }.assumeIsolated().whenComplete { [self] result in
-            errands -= 1
             guard isCurrent(attempt) else { return }
             switch result {
             case .success(.success(let context)):
@@ -126,7 +122,7 @@ final class ClientCore {
         let url = settings.url
         let bound = NIOLoopBound((core: self, attempt: attempt), eventLoop: eventLoop)
         let tls = tls
-        let bootstrap = makeBootstrap()
+        ClientBootstrap(group: eventLoop)
             .connectTimeout(settings.timing.connect)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.maxMessagesPerRead, value: 4)
@@ -142,20 +138,9 @@ final class ClientCore {
                     try ClientHandler.configure(channel, handler, url: url, tls: tls)
                 }
             }
-        if let address = try? SocketAddress(ipAddress: url.host.text, port: Int(url.port)) {
-            bootstrap.connect(to: address).assumeIsolated().whenComplete { [self] in dialed(attempt, $0) }
-            return
-        }
-        errands += 1
-        bootstrap.connect(host: url.host.text, port: Int(url.port)).assumeIsolated().whenComplete { [self] result in
-            errands -= 1
-            dialed(attempt, result)
-        }
-    }
-
-    private func makeBootstrap() -> ClientBootstrap {
-        let bootstrap = ClientBootstrap(group: eventLoop)
-        return settings.resolver.map { bootstrap.resolver($0(eventLoop)) } ?? bootstrap
+            .connect(host: url.host.text, port: Int(url.port))
+            .assumeIsolated()
+            .whenComplete { [self] result in dialed(attempt, result) }
     }
 
     private func dialed(_ attempt: Attempt, _ result: Result<any Channel, any Error>) {

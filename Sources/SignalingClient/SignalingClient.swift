@@ -1,7 +1,6 @@
 package import Identity
 package import Logging
 package import NIOCore
-package import NIOPosix
 package import Wire
 
 /// A client's connection to its signaling server: connects, logs in, and connects again when the connection is lost.
@@ -18,18 +17,15 @@ package final class SignalingClient: Sendable {
     ///   - peer: who logs in.
     ///   - sign: makes the Ed25519 signature of 64 bytes with that peer's secret key; called on the event loop.
     ///   - trust: whose certificates are believed, for `wss`.
-    ///   - resolver: looks up names in place of the system; for tests.
     ///   - events: called on the event loop.
     package init(
         url: ServerURL, peer: PeerKey, sign: @escaping @Sendable ([UInt8]) -> [UInt8], eventLoop: any EventLoop,
         trust: TLSTrust = .system, timing: SignalingTiming = SignalingTiming(), logger: Logger,
-        resolver: (@Sendable (any EventLoop) -> any Resolver & Sendable)? = nil,
         events: @escaping @Sendable (SignalingEvent) -> Void
     ) {
         self.eventLoop = eventLoop
         let settings = ClientSettings(
-            url: url, peer: peer, sign: sign, trust: trust, timing: timing, logger: logger, resolver: resolver,
-            events: events)
+            url: url, peer: peer, sign: sign, trust: trust, timing: timing, logger: logger, events: events)
         core = NIOLoopBoundBox.makeBoxSendingValue(ClientCore(settings, eventLoop: eventLoop), eventLoop: eventLoop)
     }
 
@@ -79,10 +75,6 @@ package final class SignalingClient: Sendable {
         core.value.sendRelay(to: peer, segmentSize: segmentSize, packets: packets)
     }
 
-    /// Whether something that cannot be called off, like a name lookup, is still to come back to the event loop, which must not be shut
-    /// down before. On the event loop; to be asked after ``stop()``.
-    package var hasErrands: Bool { core.value.errands > 0 }
-
     private func onLoop(_ body: @escaping @Sendable (ClientCore) -> Void) {
         if eventLoop.inEventLoop { body(core.value) } else { eventLoop.execute { body(self.core.value) } }
     }
@@ -96,6 +88,5 @@ struct ClientSettings: Sendable {
     let trust: TLSTrust
     let timing: SignalingTiming
     let logger: Logger
-    let resolver: (@Sendable (any EventLoop) -> any Resolver & Sendable)?
     let events: @Sendable (SignalingEvent) -> Void
 }

@@ -31,7 +31,8 @@ enum Online {
         ending.ends(work)
         let result = await work.result
         await messenger.stop()
-        if await messenger.settled() { await thread.shutdown() }
+        await messenger.settled()
+        await thread.shutdown()
         try result.get()
         if StandardOutput.isBroken { throw ExitCode(1) }
     }

@@ -50,7 +50,7 @@ import Wire
             try await late.start()
             await late.keepConnected(to: try late.contact(named: "bob"), onScreen: false)
             await late.ping(try late.contact(named: "bob"))
-            #expect(await late.settled())
+            await late.settled()
             await thread.shutdown()
             // The home is free again.
             _ = try homes.0.goOnline()
@@ -79,7 +79,7 @@ import Wire
             while let event = await messenger?.events.next() { if case .ready = event { break } }
             if let contact = try await messenger?.contact(named: "bob") { try await messenger?.send("hi", to: contact) }
             await messenger?.stop()
-            _ = await messenger?.settled()
+            await messenger?.settled()
             messenger = nil
             await thread.shutdown()
             try await eventually("released") { released == nil }
@@ -103,7 +103,7 @@ import Wire
                     while let event = await messenger.events.next() { if case .ready = event { break } }
                 }
                 await messenger.stop()
-                #expect(await messenger.settled())
+                await messenger.settled()
             }
             await thread.shutdown()
             try await eventually("threads are gone") { try Self.threads(named: "sotto-network") < 100 }

@@ -44,11 +44,11 @@ package final class Person: Sendable {
         }
         guard isFirst else { return }
         await messenger.stop()
-        let isSettled = await messenger.settled()
+        await messenger.settled()
         beginReading()
         let task = reader.withLockedValue { $0 }
         await task?.value
-        if isSettled { await thread.shutdown() }
+        await thread.shutdown()
     }
 
     // MARK: Doing

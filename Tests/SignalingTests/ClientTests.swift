@@ -127,22 +127,6 @@ import Wire
         }
     }
 
-    /// Whoever shuts the loop down has to know of a name lookup, which cannot be called off.
-    @Test func saysThatANameIsStillLookedUp() async throws {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let resolver = SlowResolver(loop)
-        let identity = try Identity.generate()
-        let client = SignalingClient(
-            url: try ServerURL("ws://chat.example:1"), peer: identity.peerID.key, sign: { identity.sign($0) },
-            eventLoop: loop, logger: quiet, resolver: { _ in resolver }, events: { _ in })
-        client.start()
-        try await resolver.asked.futureResult.get()
-        client.stop()
-        #expect(try await loop.submit { client.hasErrands }.get())
-        resolver.answer()
-        try await eventually("no errands") { try await loop.submit { !client.hasErrands }.get() }
-    }
-
     @Test func saysNothingAfterItWasStopped() async throws {
         try await withServer { server in
             let client = try await TestClient.loggedIn(try server.url)
@@ -173,32 +157,5 @@ import Wire
         backoff.reset()
         #expect(backoff.next(chance: 0) == .milliseconds(125))
         for _ in 0..<200 { #expect(backoff.next(chance: 0) <= .seconds(15)) }
-    }
-}
-
-/// Answers with no address, and only when told to.
-private final class SlowResolver: Resolver, Sendable {
-    let asked: EventLoopPromise<Void>
-    private let v4: EventLoopPromise<[SocketAddress]>
-    private let v6: EventLoopPromise<[SocketAddress]>
-
-    init(_ loop: any EventLoop) {
-        asked = loop.makePromise()
-        v4 = loop.makePromise()
-        v6 = loop.makePromise()
-    }
-
-    func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
-        asked.succeed()
-        return v4.futureResult
-    }
-
-    func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> { v6.futureResult }
-
-    func cancelQueries() {}
-
-    func answer() {
-        v4.succeed([])
-        v6.succeed([])
     }
 }

@@ -20,7 +20,7 @@ struct Netcheck: AsyncParsableCommand {
             let check = NetworkCheck(home: home, certificateFile: file, thread: thread, logger: common.logger)
             let result: Result<NetworkReport, any Error>
             do { result = .success(try await check.run()) } catch { result = .failure(error) }
-            if await check.isSettled { await thread.shutdown() }
+            await thread.shutdown()
             show(try result.get(), output)
         }
     }
