@@ -63,7 +63,9 @@ let package = Package(
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
-        library("SignalingClient", ["Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
+        library(
+            "SignalingClient",
+            ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
 
         // 3: sessions with peers, and what people say through them.
         library(

@@ -14,10 +14,11 @@ package final class NetworkMonitor: Sendable {
     private static let patience = 20
 
     private let stopWriter: Int32
+    private let watch: NetworkWatch
 
     /// Starts to watch; `nil` where netlink is not to be had.
     ///
-    /// - Parameter changed: called on the monitor's thread after each change, until ``stop()``.
+    /// - Parameter changed: called on the monitor's thread after each change, until ``stop()``, which it must not call itself.
     package init?(changed: @escaping @Sendable () -> Void) {
         let netlink = sotto_netlink_open()
         guard netlink >= 0 else { return nil }
@@ -37,7 +38,11 @@ package final class NetworkMonitor: Sendable {
         }
         pthread_detach(thread)
         stopWriter = ends[1]
+        self.watch = watch
     }
+
+    /// Returns when no call is under way, and none will come any more. Idempotent.
+    package func stop() { watch.silence() }
 
     /// The thread sees the closed pipe and ends.
     deinit { close(stopWriter) }
@@ -76,13 +81,16 @@ package final class NetworkMonitor: Sendable {
     fileprivate final class NetworkWatch: Sendable {
         private let netlink: Int32
         private let stop: Int32
-        private let changed: @Sendable () -> Void
+        /// Nil once nobody wants to know any more.
+        private let changed: Locked<(@Sendable () -> Void)?>
 
         init(netlink: Int32, stop: Int32, changed: @escaping @Sendable () -> Void) {
             self.netlink = netlink
             self.stop = stop
-            self.changed = changed
+            self.changed = Locked(changed)
         }
+
+        func silence() { changed.withLock { $0 = nil } }
 
         deinit {
             close(netlink)
@@ -101,7 +109,7 @@ package final class NetworkMonitor: Sendable {
                 let now = NetworkMonitor.addresses()
                 guard now != known else { continue }
                 known = now
-                changed()
+                changed.withLock { $0?() }
             }
         }
 

@@ -81,6 +81,7 @@ package actor Messenger {
         isStopped = true
         node?.stop()
         node = nil
+        networkMonitor?.stop()
         networkMonitor = nil
         iceLoop?.shutdown()
         events.finish()

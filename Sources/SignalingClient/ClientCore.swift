@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import NIOCore
 import NIOPosix
@@ -24,10 +25,14 @@ final class ClientCore {
         /// One for each address that is tried.
         var candidates: [ObjectIdentifier: ClientHandler] = [:]
         var timeout: Scheduled<Void>?
+        /// Gives up what is done for the attempt off the event loop.
+        var cancelErrand: (() -> Void)?
     }
 
     private let settings: ClientSettings
     private let eventLoop: any EventLoop
+    /// For what blocks. Concurrent: a name server that does not answer holds nobody up but who asks it.
+    private let errands = DispatchQueue(label: "sotto.signaling", attributes: .concurrent)
     private var state = State.idle
     private var backoff: Backoff
     private var tls: NIOSSLContext?
@@ -68,6 +73,7 @@ final class ClientCore {
             backoff.reset()
             connect()
         case .connecting(let attempt):
+            state = .idle
             abandon(attempt)
             connect()
         case .connected(let handler, _):
@@ -95,34 +101,57 @@ final class ClientCore {
         attempt.timeout = eventLoop.assumeIsolated().scheduleTask(in: settings.timing.connect) { [self] in
             failed(attempt, .network("the server does not answer"))
         }
-        guard settings.url.isSecure, tls == nil else { return dial(attempt) }
+        guard settings.url.isSecure, tls == nil else { return lookUp(attempt) }
         loadTrust(attempt)
+    }
+
+    /// Does for the attempt what blocks; `receive` is called if the attempt is still wanted then.
+    private func run<Value: Sendable>(
+        _ attempt: Attempt, _ work: @escaping @Sendable () -> Result<Value, SignalingDisconnect>,
+        receive: @escaping (Value) -> Void
+    ) {
+        let errand = Errand(for: eventLoop, on: errands, work) { [self] result in
+            guard isCurrent(attempt) else { return }
+            switch result {
+            case .success(let value): receive(value)
+            case .failure(let reason): failed(attempt, reason)
+            }
+        }
+        attempt.cancelErrand = errand.cancel
     }
 
     /// Reads the trusted certificates, which takes a while, elsewhere.
     private func loadTrust(_ attempt: Attempt) {
         let trust = settings.trust
-        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
+        run(attempt) {
             Result { () throws(SignalingDisconnect) in try trust.makeContext() }
-        }.assumeIsolated().whenComplete { [self] result in
-            guard isCurrent(attempt) else { return }
-            switch result {
-            case .success(.success(let context)):
-                tls = context
-                dial(attempt)
-            case .success(.failure(let reason)):
-                failed(attempt, reason)
-            case .failure(let error):
-                failed(attempt, .tls("\(error)"))
-            }
+        } receive: { [self] context in
+            tls = context
+            lookUp(attempt)
         }
     }
 
-    private func dial(_ attempt: Attempt) {
+    /// Finds the server's addresses.
+    private func lookUp(_ attempt: Attempt) {
+        let (host, port, lookUp) = (settings.url.host, settings.url.port, settings.lookUp)
+        if let address = host.address,
+            let known = try? SocketAddress(ipAddress: address.description, port: Int(port))
+        {
+            return dial(attempt, [known])
+        }
+        run(attempt) {
+            lookUp(host, port)
+        } receive: { [self] addresses in
+            dial(attempt, addresses)
+        }
+    }
+
+    private func dial(_ attempt: Attempt, _ addresses: [SocketAddress]) {
         let url = settings.url
         let bound = NIOLoopBound((core: self, attempt: attempt), eventLoop: eventLoop)
         let tls = tls
         ClientBootstrap(group: eventLoop)
+            .resolver(HostAddresses(eventLoop: eventLoop, addresses: addresses))
             .connectTimeout(settings.timing.connect)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.maxMessagesPerRead, value: 4)
@@ -169,8 +198,10 @@ final class ClientCore {
         if case .connecting(let current) = state { current === attempt } else { false }
     }
 
+    /// Lets go of an attempt that is not the current one any more.
     private func abandon(_ attempt: Attempt) {
         attempt.timeout?.cancel()
+        attempt.cancelErrand.take()?()
         attempt.handler?.close(.goingAway)
         attempt.candidates = [:]
     }

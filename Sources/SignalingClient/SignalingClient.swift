@@ -18,14 +18,19 @@ package final class SignalingClient: Sendable {
     ///   - sign: makes the Ed25519 signature of 64 bytes with that peer's secret key; called on the event loop.
     ///   - trust: whose certificates are believed, for `wss`.
     ///   - events: called on the event loop.
-    package init(
+    package convenience init(
         url: ServerURL, peer: PeerKey, sign: @escaping @Sendable ([UInt8]) -> [UInt8], eventLoop: any EventLoop,
         trust: TLSTrust = .system, timing: SignalingTiming = SignalingTiming(), logger: Logger,
         events: @escaping @Sendable (SignalingEvent) -> Void
     ) {
+        self.init(
+            ClientSettings(
+                url: url, peer: peer, sign: sign, trust: trust, timing: timing, logger: logger, events: events),
+            eventLoop: eventLoop)
+    }
+
+    init(_ settings: ClientSettings, eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
-        let settings = ClientSettings(
-            url: url, peer: peer, sign: sign, trust: trust, timing: timing, logger: logger, events: events)
         core = NIOLoopBoundBox.makeBoxSendingValue(ClientCore(settings, eventLoop: eventLoop), eventLoop: eventLoop)
     }
 
@@ -45,7 +50,8 @@ package final class SignalingClient: Sendable {
         onLoop { $0.start() }
     }
 
-    /// Disconnects. No event comes after this has taken effect on the event loop.
+    /// Disconnects. No event comes after this has taken effect on the event loop, and nothing is put on the loop from
+    /// elsewhere: it may be shut down.
     package func stop() {
         onLoop { $0.stop() }
     }
@@ -89,4 +95,6 @@ struct ClientSettings: Sendable {
     let timing: SignalingTiming
     let logger: Logger
     let events: @Sendable (SignalingEvent) -> Void
+    /// Finds the server's addresses.
+    var lookUp = HostAddresses.system
 }

@@ -8,7 +8,7 @@ enum Online {
     /// - Parameters:
     ///   - contact: who is talked with; an unknown name fails before anything else happens.
     ///   - body: ends when its work is done, when ``Messenger/events`` end, or when its task is cancelled: by a signal, or because nobody
-    ///     reads standard output any more.
+    ///     reads standard output any more. No task of its may outlive it: the thread that the messenger runs on ends next.
     static func run(
         _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil, failsWhenAbsent: Bool = false,
         body: @escaping @Sendable (Messenger) async throws -> Void

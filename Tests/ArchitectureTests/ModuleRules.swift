@@ -62,7 +62,7 @@ enum ModuleGraph {
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
             "SignalingClient", .driver, own: ["Identity", "Wire"],
-            foreign: webSocket.union(["Glibc", "Logging", "Synchronization"]),
+            foreign: webSocket.union(["Dispatch", "Glibc", "Logging"]),
             "It drives one WebSocket connection, and what the frames mean is Wire's."),
 
         // Sessions with peers.

@@ -96,7 +96,8 @@ import Testing
                 lines.count { Event($0.text)?.name == "ready" } >= 2 ? () : nil
             }
             let status = try await process.end()
-            #expect(status == .code(0), "\(process.lines.map(\.text)) \(process.errorText)")
+            #expect(
+                status == .code(0) && process.errorText == "", "\(process.lines.map(\.text)) \(process.errorText)")
             #expect(process.problems == [])
         }
         await second.process.terminate()

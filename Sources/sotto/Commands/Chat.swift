@@ -37,11 +37,10 @@ struct Chat: AsyncParsableCommand {
     // MARK: For scripts
 
     private func script(_ messenger: Messenger, _ contact: Contact, _ output: Output) async throws {
-        let reader = Task {
+        async let _: Void = {
             _ = await ScriptReader.run(messenger, only: contact, output)
             await ScriptReader.leave(messenger)
-        }
-        defer { reader.cancel() }
+        }()
         for await event in messenger.events {
             output.common(event)
             if case .server(.disconnected(let reason, nil)) = event { throw Failure("server", reason) }
@@ -53,41 +52,41 @@ struct Chat: AsyncParsableCommand {
     private func converse(_ messenger: Messenger, _ contact: Contact) async throws {
         let view = ChatView(contact)
         defer { view.screen.close() }
-        let typing = Task {
-            for await input in view.screen.inputs {
-                switch input {
-                case .line(let text):
-                    do {
-                        view.typed(text, try await messenger.send(text, to: contact))
-                    } catch {
-                        view.screen.showNotice(Failure(error).message)
-                    }
-                case .interrupt, .endOfInput:
-                    if await messenger.undelivered(to: contact) > 0 {
-                        view.screen.showNotice("waiting for unconfirmed messages; Ctrl-C again leaves now")
-                        let again = Task {
-                            for await input in view.screen.inputs where input == .interrupt { break }
-                            await messenger.stop()
-                        }
-                        await ScriptReader.leave(messenger)
-                        again.cancel()
-                    }
-                    return await messenger.stop()
-                }
-            }
-        }
-        let measuring = Task {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: Self.refresh)
-                if let path = await messenger.path(to: contact) { view.measured(path) }
-            }
-        }
-        defer {
-            typing.cancel()
-            measuring.cancel()
-        }
+        async let _: Void = type(into: view, messenger, contact)
+        async let _: Void = measure(for: view, messenger, contact)
         for await event in messenger.events {
             if let failure = view.show(event) { throw failure }
+        }
+    }
+
+    /// Carries out what the user types, until they leave.
+    private func type(into view: ChatView, _ messenger: Messenger, _ contact: Contact) async {
+        for await input in view.screen.inputs {
+            switch input {
+            case .line(let text):
+                do {
+                    view.typed(text, try await messenger.send(text, to: contact))
+                } catch {
+                    view.screen.showNotice(Failure(error).message)
+                }
+            case .interrupt, .endOfInput:
+                if await messenger.undelivered(to: contact) > 0 {
+                    view.screen.showNotice("waiting for unconfirmed messages; Ctrl-C again leaves now")
+                    async let _: Void = {
+                        for await input in view.screen.inputs where input == .interrupt { break }
+                        await messenger.stop()
+                    }()
+                    await ScriptReader.leave(messenger)
+                }
+                return await messenger.stop()
+            }
+        }
+    }
+
+    /// Keeps the round-trip time in the status line fresh.
+    private func measure(for view: ChatView, _ messenger: Messenger, _ contact: Contact) async {
+        while (try? await Task.sleep(for: Self.refresh)) != nil {
+            if let path = await messenger.path(to: contact) { view.measured(path) }
         }
     }
 }

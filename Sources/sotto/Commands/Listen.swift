@@ -17,13 +17,12 @@ struct Listen: AsyncParsableCommand {
     func run() async throws {
         try await common.run { output in
             try await Online.run(common, network) { messenger in
-                let script = Task {
-                    // The end of the input ends nothing: who listens may have none.
+                // The end of the input ends nothing: who listens may have none.
+                async let _: Void = {
                     if output.isJSON, await ScriptReader.run(messenger, only: nil, output) {
                         await ScriptReader.leave(messenger)
                     }
-                }
-                defer { script.cancel() }
+                }()
                 for await event in messenger.events {
                     output.common(event)
                     try tell(event, output)

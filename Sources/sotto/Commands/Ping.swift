@@ -40,16 +40,26 @@ struct Ping: AsyncParsableCommand {
     private func ping(_ messenger: Messenger, _ output: Output) async throws {
         let contact = try await messenger.contact(named: name)
         await messenger.keepConnected(to: contact, onScreen: true)
-        let silence = Silence(limit: timeout)
-        let watchdog = Task {
-            try await silence.wait()
-            await messenger.stop()
+        try await withThrowingDiscardingTaskGroup { group in
+            defer { group.cancelAll() }
+            let silence = Silence(limit: timeout)
+            group.addTask {
+                guard await silence.isOver() else { return }
+                await messenger.stop()
+            }
+            try await follow(contact, messenger, silence, output) {
+                group.addTask { await pingRegularly(messenger, contact) }
+            }
         }
-        var pinging: Task<Void, any Error>?
-        defer {
-            watchdog.cancel()
-            pinging?.cancel()
-        }
+    }
+
+    /// Tells the answers, until there are enough.
+    ///
+    /// - Parameter beginPinging: called when the contact is there.
+    private func follow(
+        _ contact: Contact, _ messenger: Messenger, _ silence: Silence, _ output: Output, beginPinging: () -> Void
+    ) async throws {
+        var isPinging = false
         var answers: [Double] = []
         var isLoggedIn = false
         for await event in messenger.events {
@@ -58,7 +68,8 @@ struct Ping: AsyncParsableCommand {
             case .ready:
                 isLoggedIn = true
             case .online:
-                pinging = pinging ?? pingRegularly(messenger, contact)
+                if !isPinging { beginPinging() }
+                isPinging = true
             case .path(_, let report):
                 output.say("\(contact.name): \(report.summary)")
             case .pong(_, let report, let roundTrip):
@@ -80,15 +91,12 @@ struct Ping: AsyncParsableCommand {
         try summarize(answers, contact, output)
     }
 
-    private func pingRegularly(_ messenger: Messenger, _ contact: Contact) -> Task<Void, any Error> {
-        let (count, interval) = (count, interval)
-        return Task {
-            var sent = 0
-            while count == 0 || sent < count {
-                await messenger.ping(contact)
-                sent += 1
-                try await Task.sleep(for: .seconds(interval))
-            }
+    private func pingRegularly(_ messenger: Messenger, _ contact: Contact) async {
+        var sent = 0
+        while count == 0 || sent < count {
+            await messenger.ping(contact)
+            sent += 1
+            guard (try? await Task.sleep(for: .seconds(interval))) != nil else { return }
         }
     }
 
@@ -122,8 +130,11 @@ private actor Silence {
     /// An answer came; the next is due after another `interval` seconds.
     func broken(next interval: Double) { deadline = .now + .seconds(interval) + limit }
 
-    /// Returns once nothing has come for the limit.
-    func wait() async throws {
-        while .now < deadline { try await Task.sleep(until: deadline, clock: .continuous) }
+    /// Returns true once nothing has come for the limit, false when the task is cancelled before.
+    func isOver() async -> Bool {
+        while .now < deadline {
+            guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return false }
+        }
+        return true
     }
 }

@@ -58,19 +58,29 @@ struct Send: AsyncParsableCommand {
     private func deliver(_ text: String, by messenger: Messenger, _ output: Output) async throws {
         let contact = try await messenger.contact(named: name)
         let id = try await messenger.send(text, to: contact)
-        let deadline = withdrawal(of: id, to: contact, messenger)
-        defer { deadline.cancel() }
-        var graceEnd: Task<Void, any Error>?
-        defer { graceEnd?.cancel() }
+        try await withThrowingDiscardingTaskGroup { timers in
+            defer { timers.cancelAll() }
+            timers.addTask { await withdraw(id, to: contact, messenger) }
+            try await follow(id, to: contact, messenger, output) {
+                timers.addTask { await endGrace(messenger) }
+            }
+        }
+    }
+
+    /// Tells what becomes of the message, until nothing more is to be told.
+    ///
+    /// - Parameter beginGrace: called when the message is sent and that will do.
+    private func follow(
+        _ id: MessageID, to contact: Contact, _ messenger: Messenger, _ output: Output, beginGrace: () -> Void
+    ) async throws {
+        var isGrace = false
         var serverFailure: String?
         for await event in messenger.events {
             output.common(event)
             switch event {
-            case .state(id, _, .sent, _) where wait != .delivered && graceEnd == nil:
-                graceEnd = Task {
-                    try await Task.sleep(for: .seconds(Self.grace))
-                    await messenger.stop()
-                }
+            case .state(id, _, .sent, _) where wait != .delivered && !isGrace:
+                isGrace = true
+                beginGrace()
             case .state(id, _, .delivered, _):
                 return output.say("delivered")
             case .state(id, _, .failed, let reason):
@@ -83,16 +93,18 @@ struct Send: AsyncParsableCommand {
                 break
             }
         }
-        guard graceEnd == nil || Task.isCancelled else { return output.say("sent, not confirmed") }
+        guard !isGrace || Task.isCancelled else { return output.say("sent, not confirmed") }
         output.state(id, contact, .failed, reason: "interrupted")
         throw Failure("interrupted", "interrupted: the message may not have arrived")
     }
 
-    private func withdrawal(of id: MessageID, to contact: Contact, _ messenger: Messenger) -> Task<Void, any Error> {
-        Task {
-            try await Task.sleep(for: .seconds(timeout))
-            await messenger.withdraw(
-                id, to: contact, reason: "not delivered within \(timeout.formatted()) seconds")
-        }
+    private func withdraw(_ id: MessageID, to contact: Contact, _ messenger: Messenger) async {
+        guard (try? await Task.sleep(for: .seconds(timeout))) != nil else { return }
+        await messenger.withdraw(id, to: contact, reason: "not delivered within \(timeout.formatted()) seconds")
+    }
+
+    private func endGrace(_ messenger: Messenger) async {
+        guard (try? await Task.sleep(for: .seconds(Self.grace))) != nil else { return }
+        await messenger.stop()
     }
 }

@@ -1,0 +1,81 @@
+import Dispatch
+import Identity
+import NIOCore
+import NIOPosix
+import Testing
+import Wire
+
+@testable import SignalingClient
+
+/// A client that is stopped while the system still looks for the server's name.
+@Suite struct StoppingTests {
+    /// Looks names up as slowly as the test wants. Safety: immutable; what it holds is safe by itself.
+    private final class SlowLookup: Sendable {
+        let asked: Recorder<HostName>
+        private let gone: Recorder<Void>
+        private let mayAnswer: DispatchSemaphore
+
+        init(_ asked: Recorder<HostName>, _ mayAnswer: DispatchSemaphore, gone: Recorder<Void>) {
+            self.asked = asked
+            self.mayAnswer = mayAnswer
+            self.gone = gone
+        }
+
+        deinit { gone.append(()) }
+
+        func answer(_ host: HostName) -> Result<[SocketAddress], SignalingDisconnect> {
+            asked.append(host)
+            mayAnswer.wait()
+            return Result { try SocketAddress(ipAddress: "127.0.0.1", port: 1) }.map { [$0] }
+                .mapError { .network("\($0)") }
+        }
+    }
+
+    private static func settings(
+        _ lookup: SlowLookup, _ events: @escaping @Sendable (SignalingEvent) -> Void = { _ in }
+    ) throws -> ClientSettings {
+        let identity = try Identity.generate()
+        return ClientSettings(
+            url: try ServerURL("ws://somewhere.invalid:1"), peer: identity.peerID.key, sign: { identity.sign($0) },
+            trust: .system, timing: impatient, logger: quiet, events: events,
+            lookUp: { host, _ in lookup.answer(host) })
+    }
+
+    /// In a process of its own, because it is the process that pays: NIO complains on standard error about who uses a loop
+    /// that was shut down, and ends a debug build whose promises are forgotten.
+    @Test func theLoopMayBeShutDownWhileANameIsLookedUp() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            let (asked, gone) = (Recorder<HostName>(), Recorder<Void>())
+            let mayAnswer = DispatchSemaphore(value: 0)
+            let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+            do {
+                let settings = try Self.settings(SlowLookup(asked, mayAnswer, gone: gone))
+                let client = SignalingClient(settings, eventLoop: group.next())
+                client.start()
+                _ = try await asked.next("the lookup", within: 60) { $0 }
+                client.stop()
+                try await group.shutdownGracefully()
+            }
+            mayAnswer.signal()
+            try await gone.next("the end of the lookup", within: 60) { $0 }
+        }
+        #expect(result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } == "")
+    }
+
+    /// Nobody waits for an answer that is not wanted any more.
+    @Test func aNewAttemptDoesNotWaitForAnOldLookup() async throws {
+        let (asked, events) = (Recorder<HostName>(), Recorder<SignalingEvent>())
+        let mayAnswer = DispatchSemaphore(value: 0)
+        let client = SignalingClient(
+            try Self.settings(SlowLookup(asked, mayAnswer, gone: Recorder())) { events.append($0) },
+            eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+        client.start()
+        _ = try await asked.next("the first lookup", within: 60) { $0 }
+        client.reconnectNow()
+        _ = try await asked.next("the second lookup", within: 60) { $0 }
+        let told = try await client.eventLoop.submit { events.all.map { "\($0)" } }.get()
+        #expect(told == ["connecting", "connecting"])
+        client.stop()
+        for _ in 0..<2 { mayAnswer.signal() }
+    }
+}
