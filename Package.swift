@@ -25,6 +25,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -63,6 +65,8 @@ let package = Package(
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library("SignalingClient", ["Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
+
+        library("Vault", ["CSodium", "Identity", "Noise", "Wire", grdb]),
 
         // 3: sessions with peers, and what people say through them.
         library(
@@ -102,6 +106,7 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
+        tests("VaultTests", ["Vault", "CSodium", "Identity", "Noise", "Wire", grdb]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",

@@ -62,6 +62,11 @@ enum ModuleGraph {
             foreign: webSocket.union(["Glibc", "Logging", "Synchronization"]),
             "It drives one WebSocket connection, and what the frames mean is Wire's."),
 
+        rule(
+            "Vault", .driver, own: ["CSodium", "Identity", "Noise", "Wire"],
+            foreign: ["Dispatch", "Foundation", "GRDB", "Synchronization"],
+            "It drives the database and seals what goes in; ratchets and messages are bytes and records to it."),
+
         // Sessions with peers.
         rule(
             "Peering", .session,
