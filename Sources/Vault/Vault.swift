@@ -72,7 +72,7 @@ package final class Vault: Sendable {
         let files = VaultFiles(directory: directory)
         guard !exists(at: directory) else { throw .exists(path: files.database) }
         // What a crash has left of an earlier attempt was never a vault.
-        for suffix in ["", "-journal", "-wal", "-shm"] { unlink(files.unfinished + suffix) }
+        VaultFiles.remove(files.unfinished)
         try VaultFiles.createEmpty(files.unfinished)
         do throws(VaultError) {
             let connections = try VaultConnections(path: files.unfinished, busySeconds: busySeconds)
@@ -88,18 +88,10 @@ package final class Vault: Sendable {
                 }
             }
         } catch {
-            for suffix in ["", "-journal", "-wal", "-shm"] { unlink(files.unfinished + suffix) }
+            VaultFiles.remove(files.unfinished)
             throw error
         }
-        try VaultFiles.sync(files.unfinished)
-        // Unlike renaming, this never replaces a vault that somebody else has just made.
-        guard link(files.unfinished, files.database) == 0 else {
-            let failure = errno
-            unlink(files.unfinished)
-            throw VaultError(systemCode: failure, path: files.database)
-        }
-        unlink(files.unfinished)
-        VaultFiles.syncDirectory(of: files.database)
+        try VaultFiles.publish(files.unfinished, as: files.database)
     }
 
     static func open(

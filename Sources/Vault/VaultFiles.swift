@@ -34,6 +34,30 @@ struct VaultFiles: Sendable {
         guard access(database, W_OK) == 0, access(directory, W_OK | X_OK) == 0 else { throw .readOnly }
     }
 
+    /// Removes a database and what SQLite keeps beside it.
+    static func remove(_ path: String) {
+        for suffix in ["", "-journal", "-wal", "-shm"] { unlink(path + suffix) }
+    }
+
+    /// Gives a finished file its name, on the disk. Never replaces another; on failure the unfinished file is removed.
+    static func publish(_ unfinished: String, as path: String) throws(VaultError) {
+        do throws(VaultError) {
+            try sync(unfinished)
+            if link(unfinished, path) != 0 {
+                // Some file systems have one name for a file only.
+                let failure = errno
+                guard [EPERM, ENOTSUP, ENOSYS].contains(failure), access(path, F_OK) != 0,
+                    rename(unfinished, path) == 0
+                else { throw VaultError(systemCode: failure, path: path) }
+            }
+        } catch {
+            remove(unfinished)
+            throw error
+        }
+        unlink(unfinished)
+        syncDirectory(of: path)
+    }
+
     /// Writes the directory itself to disk. A file system that cannot do it is not a reason to fail.
     static func syncDirectory(of path: String) {
         let directory = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")

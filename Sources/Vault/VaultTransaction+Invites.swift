@@ -57,6 +57,17 @@ extension VaultReader {
         return invites
     }
 
+    /// Opens the invite in a row, and checks that it is found under its digest.
+    func invite(row number: Int64) throws(VaultError) -> StoredInvite? {
+        let row = try session.row("SELECT record, lookup FROM invite WHERE id = ?", [.integer(number)])
+        guard let row else { return nil }
+        let invite = try StoredInvite(decoding: try keys.open(try row.blob(0), .inviteRecord, row: number))
+        guard try row.blob(1) == keys.blind(.inviteDigest, invite.digest) else {
+            throw .damaged(detail: "invite.lookup, row \(number)")
+        }
+        return invite
+    }
+
     fileprivate func invite(digest: [UInt8]) throws(VaultError) -> (number: Int64, invite: StoredInvite)? {
         let lookup = keys.blind(.inviteDigest, digest)
         guard let row = try session.row("SELECT id, record FROM invite WHERE lookup = ?", [.blob(lookup)]) else {

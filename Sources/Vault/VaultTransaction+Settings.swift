@@ -27,6 +27,17 @@ extension VaultReader {
         return settings
     }
 
+    /// Opens the setting in a row, and checks that it is found under its name.
+    func setting(row number: Int64) throws(VaultError) -> [UInt8]? {
+        let row = try session.row("SELECT id, record, lookup FROM setting WHERE id = ?", [.integer(number)])
+        guard let row else { return nil }
+        let (name, value) = try setting(row)
+        guard try row.blob(2) == keys.blind(.settingName, Array(name.utf8)) else {
+            throw .damaged(detail: "setting.lookup, row \(number)")
+        }
+        return value
+    }
+
     private func setting(_ row: SQLRow) throws(VaultError) -> (name: String, value: [UInt8]) {
         let content = try keys.open(try row.blob(1), .settingRecord, row: try row.integer(0))
         var reader = RecordReader(content)

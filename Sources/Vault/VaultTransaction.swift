@@ -72,4 +72,6 @@ enum Counter: Int {
     case book = 1
     /// Texts of messages that were already there.
     case edits = 2
+    /// Present and 1 in a backup.
+    case restored = 3
 }

@@ -64,7 +64,7 @@ enum ModuleGraph {
 
         rule(
             "Vault", .driver, own: ["CSodium", "Identity", "Noise", "Wire"],
-            foreign: ["Dispatch", "Foundation", "GRDB", "Synchronization"],
+            foreign: ["Dispatch", "Foundation", "GRDB", "Glibc", "Synchronization"],
             "It drives the database and seals what goes in; ratchets and messages are bytes and records to it."),
 
         // Sessions with peers.
