@@ -5,18 +5,24 @@ import Testing
 
 @testable import Vault
 
-/// A directory of its own, gone at the end, and what tests put into a vault.
+/// Where the directories of all tests are, gone when the process ends.
+private let parent: String = {
+    var template = Array("\(NSTemporaryDirectory())/sotto-vault-XXXXXX".utf8CString)
+    let path = mkdtemp(&template).map { String(cString: $0) } ?? "/nowhere"
+    atexit { try? FileManager.default.removeItem(atPath: parent) }
+    return path
+}()
+
+/// A directory of its own, and what tests put into a vault.
 final class TestHome: Sendable {
     let directory: String
     let identity: Identity
 
     init(identity: Identity? = nil) throws {
-        var template = Array("\(NSTemporaryDirectory())/sotto-vault-XXXXXX".utf8CString)
-        directory = String(cString: try #require(mkdtemp(&template)))
+        directory = "\(parent)/\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         self.identity = try identity ?? Identity.generate()
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     var path: String { directory + "/vault.sqlite" }
 
