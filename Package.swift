@@ -65,7 +65,6 @@ let package = Package(
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library("SignalingClient", ["Identity", "Wire", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
-
         library("Vault", ["CSodium", "Identity", "Noise", "Wire", grdb]),
 
         // 3: sessions with peers, and what people say through them.
@@ -106,7 +105,10 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
-        tests("VaultTests", ["Vault", "CSodium", "Identity", "Noise", "Wire", grdb]),
+        .executableTarget(
+            name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
+            swiftSettings: strict),
+        tests("VaultTests", ["Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",

@@ -134,6 +134,7 @@ package final class Vault: Sendable {
     /// from anywhere, except from inside a unit of work.
     package func close() {
         index.close()
+        book.withLock { $0.close() }
         writer.close()
     }
 
@@ -222,12 +223,11 @@ package final class Vault: Sendable {
     /// Reads from one state of the vault, on the caller's thread. Sees everything that was confirmed before.
     ///
     /// - Throws: what `work` throws, or a ``VaultError``.
-    package func read<R>(_ work: (VaultReader) throws -> R) throws -> R {
-        do {
-            return try connections.read { session in try work(VaultReader(session: session, keys: keys)) }
-        } catch let error as DatabaseError {
-            throw VaultError(translating: error)
-        }
+    package func read<R: ~Copyable>(_ work: (VaultReader) throws -> R) throws -> R {
+        var result: R?
+        try connections.read { session in result = try work(VaultReader(session: session, keys: keys)) }
+        guard let result = result.take() else { throw VaultError.closed }
+        return result
     }
 
     /// The messages whose text holds every word of `text`, the latest first.
@@ -270,8 +270,17 @@ private struct BookWatch {
     private var reader: DatabaseQueue?
     private var dataVersion: Int64?
     private var version: Int64 = 0
+    private var isClosed = false
+
+    /// As long as any connection is open, SQLite keeps the log.
+    mutating func close() {
+        isClosed = true
+        try? reader?.close()
+        reader = nil
+    }
 
     mutating func version(_ connections: VaultConnections) throws -> Int64 {
+        guard !isClosed else { throw VaultError.closed }
         let reader = try self.reader ?? connections.makeReader()
         self.reader = reader
         do {

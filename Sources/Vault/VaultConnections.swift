@@ -64,7 +64,11 @@ final class VaultConnections: Sendable {
     func read<R>(_ body: (SQLSession) throws -> R) throws -> R {
         let reader = try takeReader()
         defer { giveBack(reader) }
-        return try reader.read { database in try body(SQLSession(database)) }
+        do {
+            return try reader.read { database in try body(SQLSession(database)) }
+        } catch let error as DatabaseError {
+            throw VaultError(translating: error)
+        }
     }
 
     /// A reader of one's own, for what takes long or needs GRDB itself.

@@ -135,6 +135,8 @@ final class VaultWriter: @unchecked Sendable {
             for (unit, result) in zip(batch, results) { unit.then(result) }
         } catch {
             failAll(batch, error)
+            // On a full disk the space of a log that was carried over can be used again.
+            if error == .diskFull { return checkpointIfUseful(isIdle: true) }
         }
         checkpointIfUseful(isIdle: false)
     }

@@ -109,6 +109,12 @@ enum ModuleGraph {
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
 
+        // The vault under test.
+        rule(
+            "VaultWriter", .program, folder: "Tests/VaultWriter", own: ["Identity", "Noise", "Vault"],
+            foreign: ["Foundation"],
+            "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
+
         // Peers under test, without NATs.
         rule(
             "PeerLab", .program, folder: "Tests/PeerLab",

@@ -1,3 +1,4 @@
+import Foundation
 import Identity
 import Noise
 import Testing
@@ -74,10 +75,11 @@ import Testing
         try vault.read { reader in
             #expect(try reader.messageCount(with: bobRow) == 0)
             #expect(try reader.outboxCounts() == [eveRow: 1])
-            let hasRatchet = switch try reader.ratchet(of: bobRow) {
-            case .some: true
-            case .none: false
-            }
+            let hasRatchet =
+                switch try reader.ratchet(of: bobRow) {
+                case .some: true
+                case .none: false
+                }
             #expect(!hasRatchet)
         }
         // The number is never used again.
@@ -109,7 +111,8 @@ import Testing
         try second.writeAndWait { try $0.setTextSetting("name", "alice") }
         #expect(try hasChanged(vault))
         try second.writeAndWait {
-            try $0.insertInvite(StoredInvite(digest: .init(repeating: 1, count: 32), createdAt: 0, expires: 9, singleUse: true))
+            try $0.insertInvite(
+                StoredInvite(digest: .init(repeating: 1, count: 32), createdAt: 0, expires: 9, singleUse: true))
         }
         #expect(try hasChanged(vault))
         // What was rolled back was never there.
@@ -118,5 +121,10 @@ import Testing
             throw VaultError.unknown("reason")
         }
         #expect(try !hasChanged(vault))
+        second.close()
+        vault.close()
+        #expect(throws: VaultError.closed) { try vault.bookVersion() }
+        // The last one to leave empties the log.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: home.directory) == ["vault.sqlite"])
     }
 }

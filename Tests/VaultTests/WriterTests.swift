@@ -193,7 +193,9 @@ final class Answers: Sendable {
         let vault = try home.create()
         let answers = Answers()
         for number in 0..<6_000 {
-            vault.submit({ try $0.setSetting("x\(number % 7)", [UInt8](repeating: 1, count: 9_000)) }, then: answers.take(number))
+            vault.submit(
+                { try $0.setSetting("x\(number % 7)", [UInt8](repeating: 1, count: 9_000)) }, then: answers.take(number)
+            )
         }
         #expect(try answers.wait(6_000).allSatisfy { $0.error == nil })
         #expect(home.bytes("-wal").count < 60 << 20)

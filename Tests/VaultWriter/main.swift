@@ -112,19 +112,27 @@ func measure(_ directory: String, _ identity: Identity, _ count: Int) throws {
     vault.close()
 }
 
-let arguments = CommandLine.arguments
-guard arguments.count >= 3 else { exit(64) }
-let identity = try Identity(seed: SecretBytes(copying: [UInt8](repeating: 7, count: 32)))
-let directory = arguments[2]
-if !Vault.exists(at: directory) { try Vault.create(at: directory, identity: identity).close() }
-switch arguments[1] {
-case "write": try write(Vault.open(at: directory, identity: identity))
-case "fill": try fill(Vault.open(at: directory, identity: identity), directory)
-case "contact":
-    let vault = try Vault.openWithoutIndex(at: directory, identity: identity)
-    let peer = try Identity.generate().peerID
-    try vault.writeAndWait { _ = try $0.insertContact(StoredContact(peer: peer, name: arguments[3], createdAt: 1)) }
-    vault.close()
-case "measure": try measure(directory, identity, Int(arguments[3]) ?? 1_000)
-default: exit(64)
+func run(_ arguments: [String]) throws {
+    let identity = try Identity(seed: SecretBytes(copying: [UInt8](repeating: 7, count: 32)))
+    let directory = arguments[2]
+    if !Vault.exists(at: directory) { try Vault.create(at: directory, identity: identity).close() }
+    switch arguments[1] {
+    case "write": try write(Vault.open(at: directory, identity: identity))
+    case "fill": try fill(Vault.open(at: directory, identity: identity), directory)
+    case "contact":
+        let vault = try Vault.openWithoutIndex(at: directory, identity: identity)
+        let (peer, name) = (try Identity.generate().peerID, arguments[3])
+        try vault.writeAndWait { _ = try $0.insertContact(StoredContact(peer: peer, name: name, createdAt: 1)) }
+        vault.close()
+    case "measure": try measure(directory, identity, Int(arguments[3]) ?? 1_000)
+    default: exit(64)
+    }
+}
+
+guard CommandLine.arguments.count >= 3 else { exit(64) }
+do {
+    try run(CommandLine.arguments)
+} catch {
+    say("error: \(error)")
+    exit(1)
 }
