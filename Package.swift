@@ -100,7 +100,7 @@ let package = Package(
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
         // Tests: one target per module, and the laboratory.
-        tests("NoiseTests", ["Noise"], resources: [.copy("Vectors")]),
+        tests("NoiseTests", ["NATLab", "Noise"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
@@ -113,7 +113,8 @@ let package = Package(
         tests(
             "SignalingTests",
             [
-                "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser, logging,
+                "NATLab", "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser,
+                logging,
                 nioConcurrency, nioCore, nioPosix,
             ]),
         .target(
@@ -136,7 +137,7 @@ let package = Package(
                 nioConcurrency, nioCore, nioPosix,
             ]),
         tests("SottoTests", ["sotto", argumentParser]),
-        tests("ArchitectureTests", []),
+        tests("ArchitectureTests", ["NATLab"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
         .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),

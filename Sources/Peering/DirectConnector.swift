@@ -151,12 +151,21 @@ final class DirectConnector {
     }
 
     private func scheduleRetry() {
+        scheduleRetry(milliseconds: retry.nextDelay(), mayWait: true)
+    }
+
+    /// - Parameter mayWait: whether a path that is heard again by then gets time to come back before a fresh agent is tried.
+    private func scheduleRetry(milliseconds: Int64, mayWait: Bool) {
         guard let session = link.active, chosenPath == nil, policy != .relay else { return }
         retryTimer?.cancel()
-        retryTimer = node.clock.after(milliseconds: retry.nextDelay()) { [weak self, weak session] in
+        retryTimer = node.clock.after(milliseconds: milliseconds) { [weak self, weak session] in
             guard let self, self.retryTimer != nil, let session, session === self.link.active, self.chosenPath == nil
             else { return }
-            if session.isDialer { self.begin() }
+            guard session.isDialer else { return }
+            if mayWait, AttemptChoice.isComingBack(self.standings, now: self.node.clock.now) {
+                return self.scheduleRetry(milliseconds: AttemptChoice.patienceMilliseconds, mayWait: false)
+            }
+            self.begin()
         }
     }
 
@@ -182,10 +191,14 @@ final class DirectConnector {
 
     /// Keeps the number of agents bounded: superseded tries go first, then the older of those that carry nothing.
     private func makeRoom() {
-        while attempts.count >= Self.maximumAttempts {
-            let victim =
-                attempts.last { $0.path == nil } ?? attempts.first { $0.path != chosenPath } ?? attempts[0]
-            close(victim, sayBye: false)
+        while attempts.count >= Self.maximumAttempts, let victim = AttemptChoice.victim(standings) {
+            close(attempts[victim], sayBye: false)
+        }
+    }
+
+    private var standings: [AttemptChoice.Standing] {
+        attempts.map {
+            .init(hasPath: $0.path != nil, isChosen: $0.path != nil && $0.path == chosenPath, heardAt: $0.heardAt)
         }
     }
 

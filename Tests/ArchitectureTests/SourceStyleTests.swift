@@ -1,14 +1,15 @@
 import Foundation
+import NATLab
 import Testing
 
 /// House rules that a machine can check.
 @Suite struct SourceStyleTests {
     private static let sourceFolders = ["Sources", "Tests", "signaling"]
 
-    @Test(.enabled(if: SwiftFormat.isInstalled, "there is no `swift format` here: formatting is NOT checked"))
-    func everySwiftFileIsFormatted() throws {
-        let result = try SwiftFormat.lint(Self.sourceFolders + ["Package.swift"])
-        #expect(result.exitCode == 0, "run `make format`:\n\(result.output)")
+    @Test(.enabled("there is no `swift format` here: formatting is NOT checked") { await SwiftFormat.isInstalled() })
+    func everySwiftFileIsFormatted() async throws {
+        let result = try await SwiftFormat.lint(Self.sourceFolders + ["Package.swift"])
+        #expect(result.status.succeeded, "run `make format`:\n\(result.output)")
     }
 
     @Test(arguments: sourceFolders)
@@ -51,25 +52,21 @@ import Testing
 
 /// The formatter that comes with the toolchain.
 private enum SwiftFormat {
-    static let isInstalled = (try? run(["format", "--version"]).exitCode) == 0
-
-    static func lint(_ paths: [String]) throws -> (exitCode: Int32, output: String) {
-        // Resolved, because the formatter does not follow symbolic links.
-        let resolved = paths.map { URL(fileURLWithPath: "\(Repository.root)/\($0)").resolvingSymlinksInPath().path }
-        return try run(["format", "lint", "--strict", "--recursive", "--parallel"] + resolved)
+    static func isInstalled() async -> Bool {
+        (try? await run(["format", "--version"]).status.succeeded) == true
     }
 
-    private static func run(_ arguments: [String]) throws -> (exitCode: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["swift"] + arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: Repository.root)
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    static func lint(_ paths: [String]) async throws -> (status: NATLab.ExitStatus, output: String) {
+        // Resolved, because the formatter does not follow symbolic links.
+        let resolved = paths.map { URL(fileURLWithPath: "\(Repository.root)/\($0)").resolvingSymlinksInPath().path }
+        return try await run(["format", "lint", "--strict", "--recursive", "--parallel"] + resolved)
+    }
+
+    private static func run(_ arguments: [String]) async throws -> (status: NATLab.ExitStatus, output: String) {
+        let process = try LabProcess.onThisMachine(
+            "/bin/sh", ["-c", "cd \"$0\" && exec swift \"$@\"", Repository.root] + arguments)
+        process.closeInput()
+        let status = try await process.exit(within: .seconds(300))
+        return (status, process.everything + process.errorText)
     }
 }

@@ -1,25 +1,21 @@
 import Foundation
-
-#if canImport(Glibc)
-    import Glibc
-#endif
+import NATLab
 
 /// The python3 that `scripts/python-env` sets up, with PyPI's `noiseprotocol`.
 enum PythonEnvironment {
     /// Nil when it cannot be had; the reason has been printed then.
-    static let python: URL? = {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = [Repository.root.appendingPathComponent("scripts/python-env").path]
-        process.standardOutput = output
+    static var python: String? {
+        get async { await search.value }
+    }
+
+    private static let search = Task { () -> String? in
         do {
-            try process.run()
-            let path = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            if process.terminationStatus == 0 {
-                return URL(filePath: path.trimmingCharacters(in: .whitespacesAndNewlines))
-            }
+            let script = Repository.root.appendingPathComponent("scripts/python-env").path
+            let process = try LabProcess.onThisMachine("/bin/sh", [script])
+            process.closeInput()
+            let status = try await process.exit(within: .seconds(300))
+            if status.succeeded { return process.lines.last?.text }
+            print(process.errorText)
         } catch {
             print(error)
         }
@@ -28,13 +24,12 @@ enum PythonEnvironment {
             "\(line)\n!! SKIPPED: no live interoperability test, because scripts/python-env failed (see above)\n\(line)"
         )
         return nil
-    }()
+    }
 }
 
 /// The other side of a handshake, in Python: `scripts/noise-peer.py` behind a pipe.
 final class PythonPeer {
     enum Failure: Error {
-        case silent
         case refused(String)
     }
 
@@ -58,53 +53,31 @@ final class PythonPeer {
         let error: String?
     }
 
-    private let process = Process()
-    private let input = Pipe()
-    private let output = Pipe()
-    private var buffer: [UInt8] = []
+    private let process: LabProcess
 
-    init(python: URL) throws {
-        process.executableURL = python
-        process.arguments = [Repository.root.appendingPathComponent("scripts/noise-peer.py").path]
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
+    init(python: String) throws {
+        let script = Repository.root.appendingPathComponent("scripts/noise-peer.py").path
+        process = try LabProcess.onThisMachine(python, [script])
     }
 
-    deinit {
-        try? input.fileHandleForWriting.close()
-        process.waitUntilExit()
-    }
+    deinit { process.closeInput() }
 
-    func start(_ start: Start) throws {
-        _ = try exchange(JSONEncoder().encode(start))
+    func start(_ start: Start) async throws {
+        _ = try await exchange(JSONEncoder().encode(start))
     }
 
     /// Lets the peer do something, and gives its result.
-    func ask(_ what: String, _ data: [UInt8] = []) throws -> [UInt8] {
-        try exchange(JSONEncoder().encode(Command(do: what, data: data.hex)))
+    func ask(_ what: String, _ data: [UInt8] = []) async throws -> [UInt8] {
+        try await exchange(JSONEncoder().encode(Command(do: what, data: data.hex)))
     }
 
-    private func exchange(_ line: Data) throws -> [UInt8] {
-        try input.fileHandleForWriting.write(contentsOf: line + [0x0a])
-        let answer = try JSONDecoder().decode(Answer.self, from: Data(readLine()))
+    private func exchange(_ line: Data) async throws -> [UInt8] {
+        try process.write(String(decoding: line, as: UTF8.self) + "\n")
+        let text = try await process.nextLine(within: .seconds(60)).text
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(text.utf8))
         if let error = answer.error {
             throw Failure.refused(error)
         }
         return [UInt8](hex: answer.data ?? "") ?? []
-    }
-
-    private func readLine() throws -> [UInt8] {
-        while true {
-            if let end = buffer.firstIndex(of: 0x0a) {
-                defer { buffer.removeFirst(end + 1) }
-                return Array(buffer[..<end])
-            }
-            var descriptor = pollfd(
-                fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
-            let more = poll(&descriptor, 1, 30_000) == 1 ? output.fileHandleForReading.availableData : Data()
-            guard !more.isEmpty else { throw Failure.silent }
-            buffer += more
-        }
     }
 }

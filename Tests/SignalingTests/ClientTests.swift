@@ -54,7 +54,7 @@ import Wire
 
     @Test(arguments: [false, true])
     func tellsPlainFromTLS(serverHasTLS: Bool) async throws {
-        let files = try TestCertificate()
+        let files = try await TestCertificate.make()
         try await withServer {
             if serverHasTLS { $0.tls = files.files }
         } _: { server in

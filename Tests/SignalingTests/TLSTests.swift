@@ -1,4 +1,5 @@
 import Foundation
+import NATLab
 import NIOCore
 import SignalingClient
 import SignalingServer
@@ -10,10 +11,16 @@ final class TestCertificate: Sendable {
     let folder: URL
     var files: TLSFiles { TLSFiles(certificate: path("certificate.pem"), key: path("key.pem")) }
 
-    init() throws {
+    /// A certificate for the loopback, signed by its own key.
+    static func make() async throws -> TestCertificate {
+        let certificate = try TestCertificate()
+        try await certificate.renew()
+        return certificate
+    }
+
+    private init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "sotto-tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try renew()
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -21,18 +28,15 @@ final class TestCertificate: Sendable {
     func path(_ name: String) -> String { folder.appending(path: name).path }
 
     /// Another key and certificate in the same files.
-    func renew(names: String = "IP:127.0.0.1,DNS:localhost") throws {
-        let openssl = Process()
-        openssl.executableURL = URL(filePath: "/usr/bin/env")
-        openssl.arguments =
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sotto-test -addext"
+    func renew(names: String = "IP:127.0.0.1,DNS:localhost") async throws {
+        let arguments =
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sotto-test -addext"
             .split(separator: " ").map(String.init) + [
                 "subjectAltName=\(names)", "-keyout", path("key.new"), "-out", path("certificate.new"),
             ]
-        openssl.standardError = FileHandle.nullDevice
-        try openssl.run()
-        openssl.waitUntilExit()
-        guard openssl.terminationStatus == 0 else { throw Unmet(description: "openssl failed") }
+        let openssl = try LabProcess.onThisMachine("openssl", arguments)
+        openssl.closeInput()
+        guard try await openssl.exit(within: .seconds(60)).succeeded else { throw Unmet(description: "openssl failed") }
         for name in ["key", "certificate"] {
             guard rename(path("\(name).new"), path("\(name).pem")) == 0 else { throw Unmet(description: "no rename") }
         }
@@ -42,7 +46,7 @@ final class TestCertificate: Sendable {
 @Suite struct TLSTests {
     @Test(arguments: ["127.0.0.1", "localhost"])
     func logsInOverTLS(host: String) async throws {
-        let certificate = try TestCertificate()
+        let certificate = try await TestCertificate.make()
         try await withServer {
             $0.tls = certificate.files
         } _: { server in
@@ -59,8 +63,8 @@ final class TestCertificate: Sendable {
     }
 
     @Test func doesNotTrustJustAnybody() async throws {
-        let certificate = try TestCertificate()
-        try certificate.renew(names: "DNS:other.example")
+        let certificate = try await TestCertificate.make()
+        try await certificate.renew(names: "DNS:other.example")
         try await withServer {
             $0.tls = certificate.files
         } _: { server in
@@ -73,14 +77,14 @@ final class TestCertificate: Sendable {
     }
 
     @Test func takesOverChangedFiles() async throws {
-        let certificate = try TestCertificate()
+        let certificate = try await TestCertificate.make()
         try await withServer {
             $0.tls = certificate.files
             $0.certificateCheck = .milliseconds(20)
         } _: { server in
             let before = try await TestClient.loggedIn(
                 try server.url, trust: .file(try copy(certificate, "first.pem")))
-            try certificate.renew()
+            try await certificate.renew()
             try await eventually("reloaded") { server.metrics.value("certificate_reloads_total") ?? 0 > 0 }
             _ = try await TestClient.loggedIn(try server.url, trust: .file(certificate.files.certificate))
             // Whoever is connected stays so.
@@ -90,7 +94,7 @@ final class TestCertificate: Sendable {
     }
 
     @Test func keepsTheOldCertificateWhenTheNewIsBroken() async throws {
-        let certificate = try TestCertificate()
+        let certificate = try await TestCertificate.make()
         try await withServer {
             $0.tls = certificate.files
             $0.certificateCheck = .milliseconds(20)
@@ -104,8 +108,8 @@ final class TestCertificate: Sendable {
     }
 
     @Test func saysWhatIsWrongWithTheFiles() async throws {
-        let certificate = try TestCertificate()
-        let other = try TestCertificate()
+        let certificate = try await TestCertificate.make()
+        let other = try await TestCertificate.make()
         for (files, part) in [
             (TLSFiles(certificate: "/nonexistent", key: certificate.files.key), "/nonexistent"),
             (TLSFiles(certificate: certificate.files.certificate, key: other.files.key), "certificate"),
