@@ -108,7 +108,7 @@ let package = Package(
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
-        tests("VaultTests", ["Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb]),
+        tests("VaultTests", ["NATLab", "Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",

@@ -1,4 +1,5 @@
 import Foundation
+import NATLab
 import Noise
 import Testing
 
@@ -25,38 +26,24 @@ import Testing
         }
     }
 
-    @Test func aKilledWriterLosesNothingThatItConfirmed() throws {
+    @Test func aKilledWriterLosesNothingThatItConfirmed() async throws {
         let home = try TestHome(identity: Programs.identity)
         var random = SystemRandomNumberGenerator()
         var last = 0
-        for round in 0..<25 {
-            let process = Process()
-            process.executableURL = URL(filePath: Programs.writer)
-            process.arguments = ["write", home.directory]
-            let pipe = Pipe()
-            process.standardOutput = pipe
-            try process.run()
+        for round in 0..<15 {
+            let process = try LabProcess.onThisMachine(Programs.writer, ["write", home.directory])
+            process.closeInput()
             // Killed after a random number of confirmations, in the middle of whatever it does then.
             let target = last + Int.random(in: 0...120, using: &random)
-            var confirmed = last
-            var rest: [UInt8] = []
-            var isAlive = true
-            while true {
-                let data = pipe.fileHandleForReading.availableData
-                if data.isEmpty { break }
-                rest += data
-                while let end = rest.firstIndex(of: 10) {
-                    let line = String(decoding: rest[..<end], as: UTF8.self)
-                    rest.removeFirst(end + 1)
-                    confirmed = try #require(Int(line), "\(line)")
-                }
-                if isAlive, confirmed >= target {
-                    kill(process.processIdentifier, SIGKILL)
-                    isAlive = false
+            if target > last {
+                try await process.firstOutput("\(target)", within: .seconds(60)) { lines in
+                    (lines.last.flatMap { Int($0.text) } ?? 0) >= target ? () : nil
                 }
             }
-            process.waitUntilExit()
-            #expect(process.terminationReason == .uncaughtSignal)
+            process.signal(SIGKILL)
+            #expect(try await process.exit(within: .seconds(60)) == .signal(SIGKILL))
+            // The last line may be cut.
+            let confirmed = process.lines.dropLast().last.flatMap { Int($0.text) } ?? last
             let vault = try home.open()
             let there = try wholeUnits(vault)
             #expect(there >= confirmed, "round \(round)")

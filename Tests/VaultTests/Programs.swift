@@ -1,9 +1,11 @@
 import Foundation
 import Identity
+import NATLab
 import Noise
 
 /// The program that does what only another process can.
 enum Programs {
+    /// It lies beside the program that runs the tests.
     static let writer: String = {
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return (own as NSString).deletingLastPathComponent + "/vault-writer"
@@ -15,33 +17,21 @@ enum Programs {
     }
 
     struct Output {
-        let status: Int32
-        let text: String
-        var lines: [String] { text.split(separator: "\n").map(String.init) }
+        let status: ExitStatus
+        let lines: [String]
     }
 
     /// Runs a program to its end.
-    static func run(_ path: String, _ arguments: [String]) throws -> Output {
-        let process = Process()
-        process.executableURL = URL(filePath: path)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return Output(status: process.terminationStatus, text: text)
+    static func run(_ path: String, _ arguments: [String]) async throws -> Output {
+        let process = try LabProcess.onThisMachine(path, arguments)
+        process.closeInput()
+        let status = try await process.exit(within: .seconds(120))
+        return Output(status: status, lines: process.lines.map(\.text))
     }
-}
 
-/// Whether this process may have mounts of its own.
-enum Mounts {
-    static let areAllowed: Bool = {
-        guard let output = try? Programs.run("/usr/bin/unshare", ["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"])
-        else {
-            return false
-        }
-        return output.status == 0
-    }()
+    /// Whether a process may have mounts of its own here.
+    static func mayMount() async -> Bool {
+        let output = try? await run("/usr/bin/unshare", ["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"])
+        return output?.status == .code(0)
+    }
 }

@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import GRDB
 import Identity
+import NATLab
 import Testing
 
 @testable import Vault
@@ -71,14 +72,14 @@ import Testing
         #expect(try vault.read { try $0.textSetting("small") } == nil)
     }
 
-    @Test(.enabled(if: Mounts.areAllowed, "no user namespaces here: a full disk was NOT tried"))
-    func aRealDiskThatIsFullLosesNothing() throws {
+    @Test(.enabled("no user namespaces here: a full disk was NOT tried") { await Programs.mayMount() })
+    func aRealDiskThatIsFullLosesNothing() async throws {
         let folder = try TestHome().directory
         let script = """
             mount -t tmpfs -o size=4m none '\(folder)' && head -c 1500000 /dev/zero > '\(folder)/ballast' &&
             exec '\(Programs.writer)' fill '\(folder)'
             """
-        let output = try Programs.run("/usr/bin/unshare", ["-Urm", "sh", "-c", script])
+        let output = try await Programs.run("/usr/bin/unshare", ["-Urm", "sh", "-c", script])
         let lines = output.lines
         let failed = try #require(lines.first { $0.hasPrefix("failed ") }).split(separator: " ", maxSplits: 2)
         let number = try #require(Int(failed[1]))
@@ -86,20 +87,20 @@ import Testing
         #expect(lines.contains("kept \(number - 1)"), "\(lines)")
         #expect(lines.contains("then \(number + 19)"), "\(lines)")
         #expect(lines.contains("check 0"), "\(lines)")
-        #expect(output.status == 0)
+        #expect(output.status == .code(0))
     }
 
-    @Test(.enabled(if: Mounts.areAllowed, "no user namespaces here: a read-only disk was NOT tried"))
-    func aReadOnlyDiskIsSaidSo() throws {
+    @Test(.enabled("no user namespaces here: a read-only disk was NOT tried") { await Programs.mayMount() })
+    func aReadOnlyDiskIsSaidSo() async throws {
         let home = try TestHome(identity: Programs.identity)
         try home.create().close()
         let script = """
             mount --bind '\(home.directory)' '\(home.directory)' && mount -o remount,bind,ro '\(home.directory)' &&
             exec '\(Programs.writer)' contact '\(home.directory)' eve
             """
-        let output = try Programs.run("/usr/bin/unshare", ["-Urm", "sh", "-c", script])
-        #expect(output.status != 0)
-        #expect(output.text.contains("error: \(VaultError.readOnly)"), "\(output.text)")
+        let output = try await Programs.run("/usr/bin/unshare", ["-Urm", "sh", "-c", script])
+        #expect(output.status == .code(1))
+        #expect(output.lines.contains("error: \(VaultError.readOnly)"), "\(output.lines)")
         #expect(try home.open().read { try $0.contacts() }.isEmpty)
     }
 
@@ -119,14 +120,14 @@ import Testing
         #expect(try vault.read { try $0.textSetting("a") } == "x")
     }
 
-    @Test func twoProcessesTakeTurns() throws {
+    @Test func twoProcessesTakeTurns() async throws {
         let home = try TestHome(identity: Programs.identity)
         let vault = try home.create()
         let version = try vault.bookVersion()
         let answers = Answers()
         for number in 0..<300 { vault.submit({ try $0.setTextSetting("\(number)", "x") }, then: answers.take(number)) }
-        let output = try Programs.run(Programs.writer, ["contact", home.directory, "eve"])
-        #expect(output.status == 0, "\(output.text)")
+        let output = try await Programs.run(Programs.writer, ["contact", home.directory, "eve"])
+        #expect(output.status == .code(0), "\(output.lines)")
         #expect(try answers.wait(300).allSatisfy { $0.error == nil })
         #expect(try vault.read { try $0.contacts() }.map(\.name) == ["eve"])
         #expect(try vault.bookVersion() != version)

@@ -75,12 +75,14 @@ final class Answers: Sendable {
         let before = try vault.connections.makeReader()
         let versions = Mutex<Set<Int>>([])
         for number in 0..<100 {
-            vault.submit({ try $0.setTextSetting("\(number)", "x") }) { result in
-                // Changes once for each commit of another connection.
-                let version = before.inDatabase { try? Int.fetchOne($0, sql: "PRAGMA data_version") }
-                versions.withLock { _ = $0.insert(version ?? -1) }
-                answers.take(number)(result)
-            }
+            vault.submit(
+                { try $0.setTextSetting("\(number)", "x") },
+                then: { result in
+                    // Changes once for each commit of another connection.
+                    let version = before.inDatabase { try? Int.fetchOne($0, sql: "PRAGMA data_version") }
+                    versions.withLock { _ = $0.insert(version ?? -1) }
+                    answers.take(number)(result)
+                })
         }
         held.signal()
         #expect(try answers.wait(101).allSatisfy { $0.error == nil })
@@ -166,10 +168,12 @@ final class Answers: Sendable {
         let home = try TestHome()
         let vault = try home.create()
         let answers = Answers()
-        vault.submit({ try $0.setTextSetting("a", "x") }) { result in
-            vault.close()
-            answers.take(0)(result)
-        }
+        vault.submit(
+            { try $0.setTextSetting("a", "x") },
+            then: { result in
+                vault.close()
+                answers.take(0)(result)
+            })
         #expect(try answers.wait(1).allSatisfy { $0.error == nil })
         vault.close()
         #expect(try home.open().read { try $0.textSetting("a") } == "x")
