@@ -25,6 +25,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -66,6 +68,7 @@ let package = Package(
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
+        library("Vault", ["CSodium", "Identity", "Noise", "Wire", grdb]),
 
         // 3: sessions with peers, and what people say through them.
         library(
@@ -106,6 +109,10 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire"], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
+        .executableTarget(
+            name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
+            swiftSettings: strict),
+        tests("VaultTests", ["NATLab", "Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",

@@ -65,6 +65,11 @@ enum ModuleGraph {
             foreign: webSocket.union(["Dispatch", "Glibc", "Logging"]),
             "It drives one WebSocket connection, and what the frames mean is Wire's."),
 
+        rule(
+            "Vault", .driver, own: ["CSodium", "Identity", "Noise", "Wire"],
+            foreign: ["Dispatch", "Foundation", "GRDB", "Glibc", "Synchronization"],
+            "It drives the database and seals what goes in; ratchets and messages are bytes and records to it."),
+
         // Sessions with peers.
         rule(
             "Peering", .session,
@@ -106,6 +111,12 @@ enum ModuleGraph {
         rule(
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
+
+        // The vault under test.
+        rule(
+            "VaultWriter", .program, folder: "Tests/VaultWriter", own: ["Identity", "Noise", "Vault"],
+            foreign: ["Foundation"],
+            "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
 
         // Peers under test, without NATs.
         rule(
