@@ -68,7 +68,7 @@ let package = Package(
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
-        library("Vault", ["CSodium", "Identity", "Noise", "Wire", grdb]),
+        library("Vault", ["CSodium", "Identity", "Noise", "Wire", grdb, nioConcurrency]),
 
         // 3: sessions with peers, and what people say through them.
         library(
@@ -84,7 +84,7 @@ let package = Package(
             name: "sotto",
             dependencies: [
                 "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
-                argumentParser, logging, nioPosix,
+                argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),
 
@@ -107,12 +107,12 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
-        tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire"], resources: [.copy("Vectors")]),
+        tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
-        tests("VaultTests", ["NATLab", "Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb]),
+        tests("VaultTests", ["NATLab", "Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb, nioConcurrency]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",
@@ -140,11 +140,13 @@ let package = Package(
                 "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "Wire",
                 nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", argumentParser]),
+        tests("SottoTests", ["sotto", argumentParser, nioConcurrency]),
         tests("ArchitectureTests", ["NATLab"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
-        .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
-        .executableTarget(name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
+        .target(
+            name: "NATLab", dependencies: ["CNATLab", nioConcurrency], path: "Tests/NATLab", swiftSettings: strict),
+        .executableTarget(
+            name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
         tests("NATMatrixTests", ["NATLab"]),
         tests("CommandLineTests", ["NATLab", "sotto", "sotto-signal"]),

@@ -1,6 +1,6 @@
 import Dispatch
 import GRDB
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The full-text index: an FTS5 table in memory, never on disk. It is built in the background from the end of the history backwards, and follows every commit.
 ///
@@ -23,8 +23,8 @@ final class SearchIndex: Sendable {
     private let queue = DispatchQueue(label: "sotto-search", qos: .utility)
     private let connections: VaultConnections
     private let keys: VaultKeys
-    private let hasStarted = Mutex(false)
-    private let isClosed = Mutex(false)
+    private let hasStarted = NIOLockedValueBox(false)
+    private let isClosed = NIOLockedValueBox(false)
 
     init(connections: VaultConnections, keys: VaultKeys) {
         self.connections = connections
@@ -33,7 +33,7 @@ final class SearchIndex: Sendable {
 
     /// Begins to build it, once.
     func build() {
-        let isFirst = hasStarted.withLock { started in
+        let isFirst = hasStarted.withLockedValue { started in
             defer { started = true }
             return !started
         }
@@ -43,13 +43,13 @@ final class SearchIndex: Sendable {
 
     /// Follows a commit.
     func apply(_ changes: [SearchChange]) {
-        guard !changes.isEmpty, hasStarted.withLock({ $0 }) else { return }
+        guard !changes.isEmpty, hasStarted.withLockedValue({ $0 }) else { return }
         queue.async { self.follow(changes) }
     }
 
     /// Ends it. Idempotent.
     func close() {
-        isClosed.withLock { $0 = true }
+        isClosed.withLockedValue { $0 = true }
         queue.async { self.table = nil }
     }
 
@@ -65,15 +65,15 @@ final class SearchIndex: Sendable {
     private func rows(matching query: String?, limit: Int) throws(VaultError) -> [Int64] {
         build()
         let done = DispatchSemaphore(value: 0)
-        let answer = Mutex<Result<[Int64], VaultError>>(.failure(.closed))
+        let answer = NIOLockedValueBox<Result<[Int64], VaultError>>(.failure(.closed))
         answerWhenBuilt { result in
-            answer.withLock { $0 = result }
+            answer.withLockedValue { $0 = result }
             done.signal()
         } with: {
             query.map { self.find($0, limit: limit) } ?? .success([])
         }
         done.wait()
-        return try answer.withLock { $0 }.get()
+        return try answer.withLockedValue { $0 }.get()
     }
 
     // MARK: On the queue
@@ -93,7 +93,7 @@ final class SearchIndex: Sendable {
     }
 
     private func start() {
-        guard !isClosed.withLock({ $0 }) else { return }
+        guard !isClosed.withLockedValue({ $0 }) else { return }
         do {
             var configuration = Configuration()
             configuration.prepareDatabase { database in
@@ -116,7 +116,7 @@ final class SearchIndex: Sendable {
 
     /// Reads one part, and queues itself for the next.
     private func readBackwards(from row: Int64) {
-        guard failure == nil, !isClosed.withLock({ $0 }) else { return }
+        guard failure == nil, !isClosed.withLockedValue({ $0 }) else { return }
         do {
             let messages = try connections.read { session in
                 try VaultReader(session: session, keys: keys).messages(before: row, last: Self.chunk)

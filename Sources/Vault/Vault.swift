@@ -2,8 +2,8 @@ import CSodium
 import Foundation
 import GRDB
 package import Identity
+import NIOConcurrencyHelpers
 import Noise
-import Synchronization
 
 /// Where contacts, messages, the outbox, ratchet states and settings are kept: an SQLite database whose content is sealed cell by cell.
 ///
@@ -23,7 +23,7 @@ package final class Vault: Sendable {
     let ownPeer: PeerID
     private let writer: VaultWriter
     private let index: SearchIndex
-    private let book = Mutex<BookWatch>(BookWatch())
+    private let book = NIOLockedValueBox<BookWatch>(BookWatch())
 
     private init(
         connections: VaultConnections, files: VaultFiles, keys: VaultKeys, ownPeer: PeerID, buildsIndex: Bool
@@ -134,7 +134,7 @@ package final class Vault: Sendable {
     /// from anywhere, except from inside a unit of work.
     package func close() {
         index.close()
-        book.withLock { $0.close() }
+        book.withLockedValue { $0.close() }
         writer.close()
     }
 
@@ -185,13 +185,13 @@ package final class Vault: Sendable {
         in epoch: VaultEpoch? = nil, _ work: @escaping @Sendable (VaultTransaction) throws -> R
     ) throws -> R {
         let done = DispatchSemaphore(value: 0)
-        let outcome = Mutex<Result<R, any Error>?>(nil)
+        let outcome = NIOLockedValueBox<Result<R, any Error>?>(nil)
         submitReturning(in: epoch, work) { result in
-            outcome.withLock { $0 = result }
+            outcome.withLockedValue { $0 = result }
             done.signal()
         }
         done.wait()
-        guard let result = outcome.withLock({ $0 }) else { throw VaultError.closed }
+        guard let result = outcome.withLockedValue({ $0 }) else { throw VaultError.closed }
         return try result.get()
     }
 
@@ -253,16 +253,16 @@ package final class Vault: Sendable {
     ///
     /// - Throws: ``VaultError``
     package func bookVersion() throws -> Int64 {
-        try book.withLock { try $0.version(connections) }
+        try book.withLockedValue { try $0.version(connections) }
     }
 }
 
 /// What the work of a unit has returned, until its commit is done.
 private final class KeptResult<R: Sendable>: Sendable {
-    private let result = Mutex<Result<R, any Error>?>(nil)
+    private let result = NIOLockedValueBox<Result<R, any Error>?>(nil)
 
-    func set(_ value: Result<R, any Error>) { result.withLock { $0 = value } }
-    func get() -> Result<R, any Error>? { result.withLock { $0 } }
+    func set(_ value: Result<R, any Error>) { result.withLockedValue { $0 = value } }
+    func get() -> Result<R, any Error>? { result.withLockedValue { $0 } }
 }
 
 /// Looks at the counter only when SQLite says that somebody has written: `PRAGMA data_version` needs no input or output.

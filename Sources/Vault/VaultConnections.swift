@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The connections to one file: one that writes, used by the vault's thread alone, and as many readers as there are readers at a time.
 final class VaultConnections: Sendable {
@@ -15,7 +15,7 @@ final class VaultConnections: Sendable {
     let path: String
     let busySeconds: Double
     let writer: DatabaseQueue
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     /// Opens the writing connection.
     init(path: String, busySeconds: Double) throws(VaultError) {
@@ -82,14 +82,14 @@ final class VaultConnections: Sendable {
     }
 
     private func takeReader() throws(VaultError) -> DatabaseQueue {
-        let (idle, isClosed) = state.withLock { ($0.idleReaders.popLast(), $0.isClosed) }
+        let (idle, isClosed) = state.withLockedValue { ($0.idleReaders.popLast(), $0.isClosed) }
         guard !isClosed else { throw .closed }
         if let idle { return idle }
         return try makeReader()
     }
 
     private func giveBack(_ reader: DatabaseQueue) {
-        let isKept = state.withLock { state in
+        let isKept = state.withLockedValue { state in
             guard !state.isClosed, state.idleReaders.count < Self.keptReaders else { return false }
             state.idleReaders.append(reader)
             return true
@@ -99,7 +99,7 @@ final class VaultConnections: Sendable {
 
     /// Closes everything; readers that are lent close when they are given back. Idempotent.
     func close() {
-        let idle = state.withLock { state in
+        let idle = state.withLockedValue { state in
             state.isClosed = true
             defer { state.idleReaders = [] }
             return state.idleReaders

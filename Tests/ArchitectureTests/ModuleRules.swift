@@ -67,7 +67,7 @@ enum ModuleGraph {
 
         rule(
             "Vault", .driver, own: ["CSodium", "Identity", "Noise", "Wire"],
-            foreign: ["Dispatch", "Foundation", "GRDB", "Glibc", "Synchronization"],
+            foreign: ["Dispatch", "Foundation", "GRDB", "Glibc", "NIOConcurrencyHelpers"],
             "It drives the database and seals what goes in; ratchets and messages are bytes and records to it."),
 
         // Sessions with peers.
@@ -85,7 +85,7 @@ enum ModuleGraph {
         // Programs.
         rule(
             "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Wire"],
-            foreign: system.union(["ArgumentParser", "Logging"]),
+            foreign: system.union(["ArgumentParser", "Logging", "NIOConcurrencyHelpers"]),
             "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory."),
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",

@@ -1,6 +1,6 @@
 import Identity
+import NIOConcurrencyHelpers
 import Noise
-import Synchronization
 
 @testable import Ratchet
 
@@ -127,9 +127,9 @@ struct SeededGenerator: RandomNumberGenerator {
 extension Entropy {
     /// These bytes, in order; zeros when they are used up.
     static func known(_ bytes: [UInt8]) -> Entropy {
-        let box = Box(Mutex(bytes[...]))
+        let box = Box(NIOLockedValueBox(bytes[...]))
         return Entropy { buffer in
-            box.rest.withLock { rest in
+            box.rest.withLockedValue { rest in
                 buffer.copyBytes(from: rest.prefix(buffer.count))
                 rest = rest.dropFirst(buffer.count)
             }
@@ -137,9 +137,9 @@ extension Entropy {
     }
 
     private final class Box: Sendable {
-        let rest: Mutex<ArraySlice<UInt8>>
+        let rest: NIOLockedValueBox<ArraySlice<UInt8>>
 
-        init(_ rest: consuming Mutex<ArraySlice<UInt8>>) {
+        init(_ rest: consuming NIOLockedValueBox<ArraySlice<UInt8>>) {
             self.rest = rest
         }
     }

@@ -1,18 +1,18 @@
 import Dispatch
 import GRDB
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Vault
 
 /// What units of work were told, in order.
 final class Answers: Sendable {
-    private let list = Mutex<[(number: Int, result: Result<Void, VaultError>)]>([])
+    private let list = NIOLockedValueBox<[(number: Int, result: Result<Void, VaultError>)]>([])
     private let arrived = DispatchSemaphore(value: 0)
 
     func take(_ number: Int) -> @Sendable (Result<Void, VaultError>) -> Void {
         { result in
-            self.list.withLock { $0.append((number, result)) }
+            self.list.withLockedValue { $0.append((number, result)) }
             self.arrived.signal()
         }
     }
@@ -20,7 +20,7 @@ final class Answers: Sendable {
     /// Waits for so many; what each got: `nil` for success.
     func wait(_ count: Int) throws -> [(number: Int, error: VaultError?)] {
         for _ in 0..<count { try #require(arrived.wait(timeout: .now() + 60) == .success) }
-        return list.withLock { list in
+        return list.withLockedValue { list in
             list.map { entry in
                 if case .failure(let error) = entry.result { (entry.number, error) } else { (entry.number, nil) }
             }
@@ -73,20 +73,20 @@ final class Answers: Sendable {
         let answers = Answers()
         vault.submit({ _ in held.wait() }, then: answers.take(-1))
         let before = try vault.connections.makeReader()
-        let versions = Mutex<Set<Int>>([])
+        let versions = NIOLockedValueBox<Set<Int>>([])
         for number in 0..<100 {
             vault.submit(
                 { try $0.setTextSetting("\(number)", "x") },
                 then: { result in
                     // Changes once for each commit of another connection.
                     let version = before.inDatabase { try? Int.fetchOne($0, sql: "PRAGMA data_version") }
-                    versions.withLock { _ = $0.insert(version ?? -1) }
+                    versions.withLockedValue { _ = $0.insert(version ?? -1) }
                     answers.take(number)(result)
                 })
         }
         held.signal()
         #expect(try answers.wait(101).allSatisfy { $0.error == nil })
-        #expect(versions.withLock { $0.count } == 1)
+        #expect(versions.withLockedValue { $0.count } == 1)
     }
 
     @Test func aUnitThatThrowsLeavesNothingAndHarmsNobody() throws {
