@@ -1,14 +1,15 @@
 import Foundation
+import TestTools
 import Testing
 
 /// House rules that a machine can check.
 @Suite struct SourceStyleTests {
     private static let sourceFolders = ["Sources", "Tests", "signaling"]
 
-    @Test(.enabled(if: SwiftFormat.isInstalled, "there is no `swift format` here: formatting is NOT checked"))
-    func everySwiftFileIsFormatted() throws {
-        let result = try SwiftFormat.lint(Self.sourceFolders + ["Package.swift"])
-        #expect(result.exitCode == 0, "run `make format`:\n\(result.output)")
+    @Test(.enabled("there is no `swift format` here: formatting is NOT checked") { await SwiftFormat.isInstalled() })
+    func everySwiftFileIsFormatted() async throws {
+        let result = try await SwiftFormat.lint(Self.sourceFolders + ["Package.swift"])
+        #expect(result.ending == .code(0), "run `make format`:\n\(result.output)")
     }
 
     @Test(arguments: sourceFolders)
@@ -51,25 +52,18 @@ import Testing
 
 /// The formatter that comes with the toolchain.
 private enum SwiftFormat {
-    static let isInstalled = (try? run(["format", "--version"]).exitCode) == 0
+    static func isInstalled() async -> Bool { (try? await run(["format", "--version"]).ending) == .code(0) }
 
-    static func lint(_ paths: [String]) throws -> (exitCode: Int32, output: String) {
+    static func lint(_ paths: [String]) async throws -> (ending: Program.Ending, output: String) {
         // Resolved, because the formatter does not follow symbolic links.
         let resolved = paths.map { URL(fileURLWithPath: "\(Repository.root)/\($0)").resolvingSymlinksInPath().path }
-        return try run(["format", "lint", "--strict", "--recursive", "--parallel"] + resolved)
+        return try await run(["format", "lint", "--strict", "--recursive", "--parallel"] + resolved)
     }
 
-    private static func run(_ arguments: [String]) throws -> (exitCode: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["swift"] + arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: Repository.root)
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    private static func run(_ arguments: [String]) async throws -> (ending: Program.Ending, output: String) {
+        let program = try Program("/usr/bin/env", ["swift"] + arguments, directory: Repository.root)
+        program.closeInput()
+        let ending = try await program.ending(within: 600)
+        return (ending, program.output + program.errors)
     }
 }

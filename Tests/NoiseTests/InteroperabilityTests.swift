@@ -5,7 +5,7 @@ import Testing
 /// Live handshakes with PyPI's `noiseprotocol`: fresh keys and payloads each time, both roles.
 @Suite(
     "Live interoperability with PyPI's noiseprotocol", .serialized,
-    .enabled("needs python3, pip and PyPI, through scripts/python-env") { PythonEnvironment.python != nil })
+    .enabled("needs python3, pip and PyPI, through scripts/python-env") { await PythonEnvironment.python() != nil })
 struct InteroperabilityTests {
     private static let fundamental = [
         "N", "K", "X", "NN", "KN", "NK", "KK", "NX", "KX", "XN", "IN", "XK", "IK", "XX", "IX",
@@ -19,8 +19,9 @@ struct InteroperabilityTests {
     @Test(
         "handshake, transport and rekey agree in both roles", arguments: ["ChaChaPoly", "AESGCM"],
         ["BLAKE2b", "SHA256", "SHA512"])
-    func agreesInBothRoles(cipher: String, hash: String) throws {
-        guard let python = PythonEnvironment.python, CipherFunction(rawValue: cipher)?.isAvailable == true else {
+    func agreesInBothRoles(cipher: String, hash: String) async throws {
+        guard let python = await PythonEnvironment.python(), CipherFunction(rawValue: cipher)?.isAvailable == true
+        else {
             return
         }
         let peer = try PythonPeer(python: python)
@@ -29,7 +30,7 @@ struct InteroperabilityTests {
             for role in [Role.initiator, .responder] {
                 let name = "Noise_\(pattern)_25519_\(cipher)_\(hash)"
                 do {
-                    try Conversation(name: name, role: role, peer: peer).run()
+                    try await Conversation(name: name, role: role, peer: peer).run()
                     finished += 1
                 } catch {
                     Issue.record(error, "\(name) as \(role)")
@@ -53,7 +54,7 @@ private struct Conversation {
     private var initiatorIsKnown: Bool { pattern.first == "K" }
     private var responderIsKnown: Bool { isOneWay || pattern.last == "K" }
 
-    func run() throws {
+    func run() async throws {
         let ours = role == .initiator
         let label = Comment(rawValue: "\(name) as \(role)")
         let prologue = Sodium.randomBytes(count: 20)
@@ -66,7 +67,7 @@ private struct Conversation {
         let (ourKey, theirKey) = (ourPair.publicKey, theirPair.publicKey)
         let weHaveStatic = ours ? initiatorHasStatic : responderHasStatic
         let theyHaveStatic = ours ? responderHasStatic : initiatorHasStatic
-        try peer.start(
+        try await peer.start(
             PythonPeer.Start(
                 name: name, role: ours ? "responder" : "initiator", prologue: prologue.hex,
                 s: theyHaveStatic ? secrets.theirs.hex : nil,
@@ -79,9 +80,11 @@ private struct Conversation {
         while !state.isFinished {
             let payload = Sodium.randomBytes(count: 33)
             if state.isOurTurn {
-                #expect(try peer.ask("read", state.writeMessage(payload)) == payload, label)
+                let message = try state.writeMessage(payload)
+                #expect(try await peer.ask("read", message) == payload, label)
             } else {
-                let read = try state.readMessage(peer.ask("write", payload))
+                let message = try await peer.ask("write", payload)
+                let read = try state.readMessage(message)
                 #expect(read == payload, label)
             }
         }
@@ -91,20 +94,22 @@ private struct Conversation {
         }
         var transport = try state.split()
         let hash = transport.handshakeHash
-        #expect(try peer.ask("hash") == hash, label)
+        #expect(try await peer.ask("hash") == hash, label)
         for round in 0..<6 {
             if round == 3 {
                 transport.send.rekey()
                 transport.receive.rekey()
-                if !isOneWay || !ours { _ = try peer.ask("rekey-out") }
-                if !isOneWay || ours { _ = try peer.ask("rekey-in") }
+                if !isOneWay || !ours { _ = try await peer.ask("rekey-out") }
+                if !isOneWay || ours { _ = try await peer.ask("rekey-in") }
             }
             let payload = Sodium.randomBytes(count: round * 100)
             if ours || !isOneWay {
-                #expect(try peer.ask("decrypt", transport.send.encryptWithAd([], payload)) == payload, label)
+                let message = try transport.send.encryptWithAd([], payload)
+                #expect(try await peer.ask("decrypt", message) == payload, label)
             }
             if !ours || !isOneWay {
-                let read = try transport.receive.decryptWithAd([], peer.ask("encrypt", payload))
+                let message = try await peer.ask("encrypt", payload)
+                let read = try transport.receive.decryptWithAd([], message)
                 #expect(read == payload, label)
             }
         }

@@ -1,25 +1,17 @@
 import Foundation
-
-#if canImport(Glibc)
-    import Glibc
-#endif
+import TestTools
 
 /// The python3 that `scripts/python-env` sets up, with PyPI's `noiseprotocol`.
 enum PythonEnvironment {
-    /// Nil when it cannot be had; the reason has been printed then.
-    static let python: URL? = {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = [Repository.root.appendingPathComponent("scripts/python-env").path]
-        process.standardOutput = output
+    private static let setUp = Task<String?, Never> {
+        let script = Repository.root.appendingPathComponent("scripts/python-env").path
         do {
-            try process.run()
-            let path = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            if process.terminationStatus == 0 {
-                return URL(filePath: path.trimmingCharacters(in: .whitespacesAndNewlines))
+            let program = try Program("/bin/sh", [script])
+            program.closeInput()
+            if try await program.ending(within: 600) == .code(0) {
+                return program.output.trimmingCharacters(in: .whitespacesAndNewlines)
             }
+            print(program.errors)
         } catch {
             print(error)
         }
@@ -28,13 +20,15 @@ enum PythonEnvironment {
             "\(line)\n!! SKIPPED: no live interoperability test, because scripts/python-env failed (see above)\n\(line)"
         )
         return nil
-    }()
+    }
+
+    /// Its path; nil when it cannot be had: the reason has been printed then.
+    static func python() async -> String? { await setUp.value }
 }
 
 /// The other side of a handshake, in Python: `scripts/noise-peer.py` behind a pipe.
 final class PythonPeer {
     enum Failure: Error {
-        case silent
         case refused(String)
     }
 
@@ -58,53 +52,27 @@ final class PythonPeer {
         let error: String?
     }
 
-    private let process = Process()
-    private let input = Pipe()
-    private let output = Pipe()
-    private var buffer: [UInt8] = []
+    private let program: Program
 
-    init(python: URL) throws {
-        process.executableURL = python
-        process.arguments = [Repository.root.appendingPathComponent("scripts/noise-peer.py").path]
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
+    init(python: String) throws {
+        program = try Program(python, [Repository.root.appendingPathComponent("scripts/noise-peer.py").path])
     }
 
-    deinit {
-        try? input.fileHandleForWriting.close()
-        process.waitUntilExit()
-    }
-
-    func start(_ start: Start) throws {
-        _ = try exchange(JSONEncoder().encode(start))
+    func start(_ start: Start) async throws {
+        _ = try await exchange(JSONEncoder().encode(start))
     }
 
     /// Lets the peer do something, and gives its result.
-    func ask(_ what: String, _ data: [UInt8] = []) throws -> [UInt8] {
-        try exchange(JSONEncoder().encode(Command(do: what, data: data.hex)))
+    func ask(_ what: String, _ data: [UInt8] = []) async throws -> [UInt8] {
+        try await exchange(JSONEncoder().encode(Command(do: what, data: data.hex)))
     }
 
-    private func exchange(_ line: Data) throws -> [UInt8] {
-        try input.fileHandleForWriting.write(contentsOf: line + [0x0a])
-        let answer = try JSONDecoder().decode(Answer.self, from: Data(readLine()))
+    private func exchange(_ line: Data) async throws -> [UInt8] {
+        try program.write(String(decoding: line, as: UTF8.self) + "\n")
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(try await program.line().utf8))
         if let error = answer.error {
             throw Failure.refused(error)
         }
         return [UInt8](hex: answer.data ?? "") ?? []
-    }
-
-    private func readLine() throws -> [UInt8] {
-        while true {
-            if let end = buffer.firstIndex(of: 0x0a) {
-                defer { buffer.removeFirst(end + 1) }
-                return Array(buffer[..<end])
-            }
-            var descriptor = pollfd(
-                fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
-            let more = poll(&descriptor, 1, 30_000) == 1 ? output.fileHandleForReading.availableData : Data()
-            guard !more.isEmpty else { throw Failure.silent }
-            buffer += more
-        }
     }
 }

@@ -2,37 +2,34 @@ import Foundation
 import NIOCore
 import SignalingClient
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 
 /// A self-signed certificate for 127.0.0.1 and localhost, made by the openssl program in a folder of its own.
 final class TestCertificate: Sendable {
-    let folder: URL
+    private let folder: TemporaryFolder
     var files: TLSFiles { TLSFiles(certificate: path("certificate.pem"), key: path("key.pem")) }
 
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "sotto-tls-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try renew()
+    init() async throws {
+        folder = try TemporaryFolder("tls")
+        try await renew()
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func path(_ name: String) -> String { folder.appending(path: name).path }
+    func path(_ name: String) -> String { folder.file(name) }
 
     /// Another key and certificate in the same files.
-    func renew(names: String = "IP:127.0.0.1,DNS:localhost") throws {
-        let openssl = Process()
-        openssl.executableURL = URL(filePath: "/usr/bin/env")
-        openssl.arguments =
+    func renew(names: String = "IP:127.0.0.1,DNS:localhost") async throws {
+        let openssl = try Program(
+            "/usr/bin/env",
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sotto-test -addext"
-            .split(separator: " ").map(String.init) + [
-                "subjectAltName=\(names)", "-keyout", path("key.new"), "-out", path("certificate.new"),
-            ]
-        openssl.standardError = FileHandle.nullDevice
-        try openssl.run()
-        openssl.waitUntilExit()
-        guard openssl.terminationStatus == 0 else { throw Unmet(description: "openssl failed") }
+                .split(separator: " ").map(String.init) + [
+                    "subjectAltName=\(names)", "-keyout", path("key.new"), "-out", path("certificate.new"),
+                ])
+        openssl.closeInput()
+        guard try await openssl.ending() == .code(0) else {
+            throw Unmet(description: "openssl failed: \(openssl.errors)")
+        }
         for name in ["key", "certificate"] {
             guard rename(path("\(name).new"), path("\(name).pem")) == 0 else { throw Unmet(description: "no rename") }
         }
@@ -42,7 +39,7 @@ final class TestCertificate: Sendable {
 @Suite struct TLSTests {
     @Test(arguments: ["127.0.0.1", "localhost"])
     func logsInOverTLS(host: String) async throws {
-        let certificate = try TestCertificate()
+        let certificate = try await TestCertificate()
         try await withServer {
             $0.tls = certificate.files
         } _: { server in
@@ -59,8 +56,8 @@ final class TestCertificate: Sendable {
     }
 
     @Test func doesNotTrustJustAnybody() async throws {
-        let certificate = try TestCertificate()
-        try certificate.renew(names: "DNS:other.example")
+        let certificate = try await TestCertificate()
+        try await certificate.renew(names: "DNS:other.example")
         try await withServer {
             $0.tls = certificate.files
         } _: { server in
@@ -73,14 +70,14 @@ final class TestCertificate: Sendable {
     }
 
     @Test func takesOverChangedFiles() async throws {
-        let certificate = try TestCertificate()
+        let certificate = try await TestCertificate()
         try await withServer {
             $0.tls = certificate.files
             $0.certificateCheck = .milliseconds(20)
         } _: { server in
             let before = try await TestClient.loggedIn(
                 try server.url, trust: .file(try copy(certificate, "first.pem")))
-            try certificate.renew()
+            try await certificate.renew()
             try await eventually("reloaded") { server.metrics.value("certificate_reloads_total") ?? 0 > 0 }
             _ = try await TestClient.loggedIn(try server.url, trust: .file(certificate.files.certificate))
             // Whoever is connected stays so.
@@ -90,7 +87,7 @@ final class TestCertificate: Sendable {
     }
 
     @Test func keepsTheOldCertificateWhenTheNewIsBroken() async throws {
-        let certificate = try TestCertificate()
+        let certificate = try await TestCertificate()
         try await withServer {
             $0.tls = certificate.files
             $0.certificateCheck = .milliseconds(20)
@@ -104,8 +101,8 @@ final class TestCertificate: Sendable {
     }
 
     @Test func saysWhatIsWrongWithTheFiles() async throws {
-        let certificate = try TestCertificate()
-        let other = try TestCertificate()
+        let certificate = try await TestCertificate()
+        let other = try await TestCertificate()
         for (files, part) in [
             (TLSFiles(certificate: "/nonexistent", key: certificate.files.key), "/nonexistent"),
             (TLSFiles(certificate: certificate.files.certificate, key: other.files.key), "certificate"),
