@@ -102,8 +102,10 @@ let package = Package(
             ],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
 
-        // Tests: one target per module, and the laboratory.
-        tests("NoiseTests", ["NATLab", "Noise"], resources: [.copy("Vectors")]),
+        // Tests: one target per module, what several of them need, and the laboratory.
+        .target(name: "CTestTools", path: "Tests/CTestTools"),
+        .target(name: "TestTools", dependencies: ["CTestTools"], path: "Tests/TestTools", swiftSettings: strict),
+        tests("NoiseTests", ["Noise", "TestTools"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
@@ -117,15 +119,14 @@ let package = Package(
         tests(
             "SignalingTests",
             [
-                "NATLab", "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "Wire", argumentParser,
-                logging,
-                nioConcurrency, nioCore, nioPosix,
+                "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "TestTools", "Wire", argumentParser,
+                logging, nioConcurrency, nioCore, nioPosix,
             ]),
         .target(
             name: "PeerLab",
             dependencies: [
-                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire",
-                logging, nioConcurrency, nioCore, nioPosix,
+                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "TestTools",
+                "Wire", logging, nioConcurrency, nioCore, nioPosix,
             ],
             path: "Tests/PeerLab", swiftSettings: strict),
         tests(
@@ -137,19 +138,18 @@ let package = Package(
         tests(
             "MessengerTests",
             [
-                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "Wire",
-                nioConcurrency, nioCore, nioPosix,
+                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "TestTools",
+                "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", argumentParser, nioConcurrency]),
-        tests("ArchitectureTests", ["NATLab"]),
+        tests("SottoTests", ["sotto", "TestTools", argumentParser]),
+        tests("ArchitectureTests", ["TestTools"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
-        .target(
-            name: "NATLab", dependencies: ["CNATLab", nioConcurrency], path: "Tests/NATLab", swiftSettings: strict),
+        .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
         .executableTarget(
-            name: "sotto-demo", dependencies: ["NATLab"], path: "Tests/Demo", swiftSettings: strict),
+            name: "sotto-demo", dependencies: ["NATLab", "TestTools"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
-        tests("NATMatrixTests", ["NATLab"]),
-        tests("CommandLineTests", ["NATLab", "sotto", "sotto-signal"]),
+        tests("NATMatrixTests", ["NATLab", "TestTools"]),
+        tests("CommandLineTests", ["NATLab", "TestTools", "sotto", "sotto-signal"]),
     ]
 )
 

@@ -29,6 +29,14 @@ final class ClientCore {
         var cancelErrand: (() -> Void)?
     }
 
+    /// A question whether the server is still there.
+    private struct Probe {
+        let handler: ClientHandler
+        /// When the server was last heard before it was asked.
+        let heard: NIODeadline
+        let timer: Scheduled<Void>
+    }
+
     private let settings: ClientSettings
     private let eventLoop: any EventLoop
     /// For what blocks. Concurrent: a name server that does not answer holds nobody up but who asks it.
@@ -36,9 +44,7 @@ final class ClientCore {
     private var state = State.idle
     private var backoff: Backoff
     private var tls: NIOSSLContext?
-    private var probe: Scheduled<Void>?
-    /// Gives up the lookup of other hosts' names.
-    private var cancelLookUp: (() -> Void)?
+    private var probe: Probe?
 
     init(_ settings: ClientSettings, eventLoop: any EventLoop) {
         self.settings = settings
@@ -57,8 +63,7 @@ final class ClientCore {
     func stop() {
         let old = state
         state = .idle
-        probe?.cancel()
-        cancelLookUp.take()?()
+        probe.take()?.timer.cancel()
         switch old {
         case .idle: break
         case .waiting(let wait): wait.cancel()
@@ -250,7 +255,7 @@ final class ClientCore {
             failed(attempt, reason, retryAfter)
         case .connected(let current, let since) where current === handler:
             state = .idle
-            probe?.cancel()
+            probe.take()?.timer.cancel()
             if NIODeadline.now() >= since + settings.timing.stable { backoff.reset() }
             handler.close(.goingAway)
             wait(after: reason, retryAfter)
@@ -277,12 +282,20 @@ final class ClientCore {
 
     /// Asks for a sign of life, and connects anew if none comes.
     private func probe(_ handler: ClientHandler) {
-        probe?.cancel()
-        let heard = handler.lastHeard
+        probe?.timer.cancel()
         handler.ping()
-        probe = eventLoop.assumeIsolated().scheduleTask(in: settings.timing.probe) { [weak self] in
-            guard handler.lastHeard == heard else { return }
-            self?.ended(handler, .network("the network has changed"))
-        }
+        probe = Probe(
+            handler: handler, heard: handler.lastHeard,
+            timer: eventLoop.assumeIsolated().scheduleTask(in: settings.timing.probe) { [weak self] in
+                self?.endProbe()
+            })
+    }
+
+    /// The server has had its time to answer.
+    func endProbe() {
+        guard let probe = probe.take() else { return }
+        probe.timer.cancel()
+        guard probe.handler.lastHeard == probe.heard else { return }
+        ended(probe.handler, .network("the network has changed"))
     }
 }

@@ -11,7 +11,7 @@ package import Wire
 package final class SignalingClient: Sendable {
     /// The loop that everything runs on.
     package let eventLoop: any EventLoop
-    private let core: NIOLoopBoundBox<ClientCore>
+    let core: NIOLoopBoundBox<ClientCore>
 
     /// - Parameters:
     ///   - peer: who logs in.

@@ -100,7 +100,7 @@ enum ModuleGraph {
             ]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
-            "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab"], foreign: system,
+            "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab", "TestTools"], foreign: system,
             "It shows the programs as they are, from outside, and so uses none of their modules."),
 
         // Fuzzing.
@@ -112,16 +112,18 @@ enum ModuleGraph {
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
 
-        // The vault under test.
+        // What tests need whatever they test.
         rule(
-            "VaultWriter", .program, folder: "Tests/VaultWriter", own: ["Identity", "Noise", "Vault"],
-            foreign: ["Foundation"],
-            "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
+            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Foundation"],
+            "It starts programs and keeps folders for tests, and knows nothing of what is tested."),
 
         // Peers under test, without NATs.
         rule(
             "PeerLab", .program, folder: "Tests/PeerLab",
-            own: ["Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "Wire"],
+            own: [
+                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "TestTools",
+                "Wire",
+            ],
             foreign: nio.union(system).union(["Logging"]),
             "It puts messengers, a server and peers that break the rules into one process."),
 
@@ -135,21 +137,24 @@ enum ModuleGraph {
             foreign: system.union(["Testing"]),
             "It tests the laboratory with plain sockets, before anything of Sotto is tested in it."),
         rule(
-            "NATMatrixTests", .program, folder: "Tests/NATMatrixTests", own: ["NATLab"],
+            "NATMatrixTests", .program, folder: "Tests/NATMatrixTests", own: ["NATLab", "TestTools"],
             foreign: system.union(["Testing"]),
             "It runs the real programs, which are reached by their command lines only."),
         rule(
-            "CommandLineTests", .program, folder: "Tests/CommandLineTests", own: ["NATLab"],
+            "CommandLineTests", .program, folder: "Tests/CommandLineTests", own: ["NATLab", "TestTools"],
             foreign: system.union(["Testing"]),
             "It uses the real programs as people and scripts do; what it knows of formats it states a second time."),
     ]
 
     /// System libraries and C targets: no Swift sources of their own.
-    static let cModules: Set<String> = ["CNATLab", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto"]
+    static let cModules: Set<String> = [
+        "CNATLab", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto", "CTestTools",
+    ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
         "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE", "CQREncode": "sotto",
+        "CTestTools": "TestTools",
     ]
 
     static func rule(for module: String) -> ModuleRule? {

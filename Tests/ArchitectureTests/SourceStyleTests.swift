@@ -1,5 +1,5 @@
 import Foundation
-import NATLab
+import TestTools
 import Testing
 
 /// House rules that a machine can check.
@@ -9,7 +9,7 @@ import Testing
     @Test(.enabled("there is no `swift format` here: formatting is NOT checked") { await SwiftFormat.isInstalled() })
     func everySwiftFileIsFormatted() async throws {
         let result = try await SwiftFormat.lint(Self.sourceFolders + ["Package.swift"])
-        #expect(result.status.succeeded, "run `make format`:\n\(result.output)")
+        #expect(result.ending == .code(0), "run `make format`:\n\(result.output)")
     }
 
     @Test(arguments: sourceFolders)
@@ -52,21 +52,18 @@ import Testing
 
 /// The formatter that comes with the toolchain.
 private enum SwiftFormat {
-    static func isInstalled() async -> Bool {
-        (try? await run(["format", "--version"]).status.succeeded) == true
-    }
+    static func isInstalled() async -> Bool { (try? await run(["format", "--version"]).ending) == .code(0) }
 
-    static func lint(_ paths: [String]) async throws -> (status: NATLab.ExitStatus, output: String) {
+    static func lint(_ paths: [String]) async throws -> (ending: Program.Ending, output: String) {
         // Resolved, because the formatter does not follow symbolic links.
         let resolved = paths.map { URL(fileURLWithPath: "\(Repository.root)/\($0)").resolvingSymlinksInPath().path }
         return try await run(["format", "lint", "--strict", "--recursive", "--parallel"] + resolved)
     }
 
-    private static func run(_ arguments: [String]) async throws -> (status: NATLab.ExitStatus, output: String) {
-        let process = try LabProcess.onThisMachine(
-            "/bin/sh", ["-c", "cd \"$0\" && exec swift \"$@\"", Repository.root] + arguments)
-        process.closeInput()
-        let status = try await process.exit(within: .seconds(300))
-        return (status, process.everything + process.errorText)
+    private static func run(_ arguments: [String]) async throws -> (ending: Program.Ending, output: String) {
+        let program = try Program("/usr/bin/env", ["swift"] + arguments, directory: Repository.root)
+        program.closeInput()
+        let ending = try await program.ending(within: 600)
+        return (ending, program.output + program.errors)
     }
 }

@@ -1,11 +1,12 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 @Suite struct ContactTests {
     /// An invite of somebody new.
-    private func invite(_ folder: Folder, name: String?) async throws -> String {
-        let user = User(home: "\(folder.path)/\(UUID().uuidString)")
+    private func invite(_ folder: TemporaryFolder, name: String?) async throws -> String {
+        let user = User(UUID().uuidString, in: folder)
         let options = name.map { ["--name", $0] } ?? []
         #expect(
             try await user.json(["init", "--server", "ws://127.0.0.1:9", "--no-passphrase"] + options).status

@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 /// What can be wrong with the files: a clear message, exit status 1, and the files stay as they were.
@@ -70,7 +71,9 @@ import Testing
 
     @Test(arguments: ["/dev/null", "/dev/null/x", "/proc/nowhere"])
     func saysWhyAHomeCannotBeMade(home: String) async throws {
-        let outcome = try await User(home: home).json(["init", "--server", "ws://h", "--no-passphrase"])
+        let outcome = try await User(home: home, in: TemporaryFolder("cli")).json([
+            "init", "--server", "ws://h", "--no-passphrase",
+        ])
         #expect(outcome.status == .code(1) && outcome.error?["code"] == "system")
         #expect(outcome.error?["message"]?.hasPrefix("cannot create ") == true, "\(outcome)")
     }
@@ -94,7 +97,7 @@ import Testing
             "mount -t tmpfs -o size=\(size) disk '\(disk)' && echo mounted >&2 && cp -r \"$SOTTO_HOME\" '\(disk)/home'\n"
         let all = "export disk='\(disk)' SOTTO_HOME='\(pair.alice.home)' sotto='\(Programs.sotto)'\n\(setUp)\(script)"
         let outcome = try await Shell.finish(
-            "/usr/bin/env", ["unshare", "-Urm", "sh", "-c", all], input: "", within: .seconds(20))
+            "/usr/bin/env", ["unshare", "-Urm", "sh", "-c", all], input: "", within: .seconds(60))
         guard outcome.errors.contains("mounted") else {
             print("SKIPPED: no file system of our own here: \(outcome.errors)")
             return nil

@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 /// The programs on a terminal: script(1) makes one, keys are written to it, and what it shows is read from it.
@@ -114,8 +115,8 @@ import Testing
     // MARK: Passphrases
 
     @Test func asksTwiceForANewPassphraseAndShowsNothingOfIt() async throws {
-        let folder = try Folder()
-        let user = User(home: "\(folder.path)/home")
+        let folder = try TemporaryFolder("cli")
+        let user = User("home", in: folder)
         let making = try onTerminal(user, "init --server ws://127.0.0.1")
         try await shows("New passphrase: ", making)
         try making.write("correct horse\r")
@@ -136,8 +137,8 @@ import Testing
         ("x\u{03}", "", "cancelled"),
     ])
     func refusesWithoutATrace(first: String, second: String, message: String) async throws {
-        let folder = try Folder()
-        let user = User(home: "\(folder.path)/home")
+        let folder = try TemporaryFolder("cli")
+        let user = User("home", in: folder)
         let making = try onTerminal(user, "init --server ws://127.0.0.1")
         try await shows("New passphrase: ", making)
         try making.write(first)

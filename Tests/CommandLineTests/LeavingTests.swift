@@ -69,7 +69,7 @@ import Testing
         #expect(try await pair.alice.shell("true").status == .code(0))
         // The next event finds no reader.
         try watching.write("{\"to\":\"bob\",\"send\":\"anybody?\"}\n")
-        _ = try await listening.exit(within: .seconds(15))
+        _ = try await listening.exit(within: .seconds(60))
         #expect(listening.errorText == "status 1\n")
         try await watching.event("session") { $0["state"] == "offline" && $0["reason"] == "left" }
         #expect(try await watching.end() == .code(0))
@@ -118,11 +118,11 @@ import Testing
     @Test func theSameIdentityElsewhereTakesOver() async throws {
         let pair = try await Common.shared.onlinePair()
         let first = try await pair.listening()
-        let copy = "\(pair.folder.path)/copy"
-        try FileManager.default.copyItem(atPath: pair.bob.home, toPath: copy)
-        let second = try User(home: copy).start(["--json", "listen"])
+        let copy = User("copy", in: pair.folder)
+        try FileManager.default.copyItem(atPath: pair.bob.home, toPath: copy.home)
+        let second = try copy.start(["--json", "listen"])
         try await second.event("ready")
-        #expect(try await first.exit(within: .seconds(15)) == .code(1))
+        #expect(try await first.exit(within: .seconds(60)) == .code(1))
         let error = first.lines.compactMap { Event($0.text) }.last
         #expect(
             error?["code"] == "server" && error?["message"]?.contains("logged in elsewhere") == true, "\(first.lines)")

@@ -88,7 +88,7 @@ extension LabProcess {
     /// Ends it with a signal and returns how it ended.
     func end(by number: Int32 = SIGTERM) async throws -> ExitStatus {
         signal(number)
-        return try await exit(within: .seconds(15))
+        return try await exit(within: .seconds(60))
     }
 
     /// Every line so far is an event as documented.

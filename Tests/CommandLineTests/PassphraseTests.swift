@@ -1,12 +1,13 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 @Suite struct PassphraseTests {
-    private let folder: Folder
-    private var user: User { User(home: "\(folder.path)/home") }
+    private let folder: TemporaryFolder
+    private var user: User { User("home", in: folder) }
 
-    init() throws { folder = try Folder() }
+    init() throws { folder = try TemporaryFolder("cli") }
 
     private func initialize(_ options: [String]) async throws -> Outcome {
         try await user.json(["init", "--server", "ws://127.0.0.1"] + options)

@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 /// What is not a Sotto server, or not an honest one.
@@ -29,7 +30,7 @@ import Testing
                 // One home is online once at a time.
                 let user = command[0] == "send" ? pair.alice : try copy(of: pair.alice, command[0])
                 group.addTask {
-                    let outcome = try await user.json(command, within: .seconds(25))
+                    let outcome = try await user.json(command)
                     let message = outcome.error?["message"] ?? ""
                     #expect(outcome.status == .code(1) && outcome.error?["code"] == "server", "\(command) \(outcome)")
                     #expect(message.hasPrefix(Self.expected(manner)), "\(command): \(message)")
@@ -42,15 +43,15 @@ import Testing
     }
 
     private func copy(of user: User, _ name: String) throws -> User {
-        let home = "\(user.home)-\(name)"
-        try FileManager.default.copyItem(atPath: user.home, toPath: home)
-        return User(home: home)
+        let copy = User("\(URL(filePath: user.home).lastPathComponent)-\(name)", in: user.folder)
+        try FileManager.default.copyItem(atPath: user.home, toPath: copy.home)
+        return copy
     }
 
     /// `listen` says what is wrong and when it tries again, and leaves when asked.
     private func keepsTrying(_ user: User, _ reason: String) async throws {
         let listening = try user.start(["--json", "listen"])
-        let event = try await listening.event("signaling", within: .seconds(25))
+        let event = try await listening.event("signaling")
         #expect(event["reason"]?.hasPrefix(reason) == true && event.number("retry_in_s") != nil, "\(event)")
         #expect(try await listening.end() == .code(0))
         #expect(listening.problems == [])
@@ -106,7 +107,7 @@ import Testing
     // MARK: Certificates
 
     @Test func aCertificateOfNobodyIsRefusedUntilItIsTrusted() async throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("cli")
         let made = try await Shell.finish(
             "/usr/bin/env",
             [
@@ -115,7 +116,7 @@ import Testing
                 "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(folder.path)/key.pem",
                 "-out",
                 "\(folder.path)/cert.pem",
-            ], input: "", within: .seconds(20))
+            ], input: "", within: .seconds(60))
         try #require(made.status == .code(0), "\(made.errors)")
         let server = try await Server.start([
             "--tls-cert", "\(folder.path)/cert.pem", "--tls-key", "\(folder.path)/key.pem",
@@ -187,7 +188,7 @@ import Testing
         // Alice listens through the liar; bob and carol are her contacts; bob writes.
         let pair = try await pair(at: honest.url)
         let friend = try await self.pair(at: honest.url)
-        let alice = User(home: "\(pair.folder.path)/victim")
+        let alice = User("victim", in: pair.folder)
         let started = try await alice.json([
             "init", "--server", "ws://127.0.0.1:\(liar.port)", "--no-passphrase", "--name", "alice",
         ])

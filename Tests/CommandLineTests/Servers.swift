@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 /// A running `sotto-signal` on the loopback.
@@ -15,7 +16,7 @@ struct Server: Sendable {
                 "--listen", "127.0.0.1:\(port)", "--stun", "127.0.0.1:0", "--max-connections-per-address", "2000",
                 "--new-connections-per-second", "2000", "--heartbeat", "2",
             ] + options)
-        let line = try await process.line("--server ", within: .seconds(30))
+        let line = try await process.line("--server ")
         return Server(process: process, url: try #require(line.split(separator: " ").last.map { String($0) }))
     }
 
@@ -27,7 +28,7 @@ struct Server: Sendable {
 actor Common {
     static let shared = Common()
     private var server: Task<Server, any Error>?
-    private var homes: Task<Folder, any Error>?
+    private var homes: Task<TemporaryFolder, any Error>?
 
     func runningServer() async throws -> Server {
         if let server { return try await server.value }
@@ -50,7 +51,7 @@ actor Common {
             }
         homes = task
         let prototype = try await task.value
-        let folder = try Folder()
+        let folder = try TemporaryFolder("cli")
         for name in ["alice", "bob"] {
             try FileManager.default.copyItem(atPath: "\(prototype.path)/\(name)", toPath: "\(folder.path)/\(name)")
         }
@@ -60,13 +61,13 @@ actor Common {
 
 /// Two people. Their homes live as long as this.
 struct Pair: Sendable {
-    let folder: Folder
-    var alice: User { User(home: "\(folder.path)/alice") }
-    var bob: User { User(home: "\(folder.path)/bob") }
+    let folder: TemporaryFolder
+    var alice: User { User("alice", in: folder) }
+    var bob: User { User("bob", in: folder) }
 
     /// Makes both, each with the other's invite.
     static func make(server: String, options: [String] = []) async throws -> Pair {
-        let pair = Pair(folder: try Folder())
+        let pair = Pair(folder: try TemporaryFolder("cli"))
         var invites: [String] = []
         for (name, user) in [("alice", pair.alice), ("bob", pair.bob)] {
             let made = try await user.json(["init", "--server", server, "--name", name, "--no-passphrase"])

@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 /// Wrong usage: exit status 64, a sentence on standard error, nothing on standard output, nothing done.
@@ -34,8 +35,8 @@ import Testing
 
     @Test(arguments: cases)
     func refuses(arguments: [String], message: String) async throws {
-        let folder = try Folder()
-        let outcome = try await User(home: "\(folder.path)/home").run(arguments)
+        let folder = try TemporaryFolder("cli")
+        let outcome = try await User("home", in: folder).run(arguments)
         #expect(outcome.status == .code(64))
         #expect(outcome.output.isEmpty && outcome.errors.contains(message), "\(outcome.errors)")
         #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/home"))
@@ -47,8 +48,8 @@ import Testing
         "ws://a b", "ws://[::1", "ws://::1", "ws://256.1.1.1", "ws://127.1", "wss://host#x", "ws://ho\u{1B}[31mst",
     ])
     func refusesServerURLs(url: String) async throws {
-        let folder = try Folder()
-        let outcome = try await User(home: "\(folder.path)/home").run(["init", "--server", url, "--no-passphrase"])
+        let folder = try TemporaryFolder("cli")
+        let outcome = try await User("home", in: folder).run(["init", "--server", url, "--no-passphrase"])
         #expect(outcome.status == .code(64))
         #expect(outcome.errors.contains("is not a server URL"), "\(outcome.errors)")
         #expect(!outcome.errors.contains("\u{1B}") && outcome.output.isEmpty)
@@ -61,7 +62,7 @@ import Testing
         ["listen", "--help"], ["send", "--help"], ["ping", "--help"], ["netcheck", "--help"], ["help", "chat"],
     ])
     func helps(arguments: [String]) async throws {
-        let outcome = try await Shell.finish(Programs.sotto, arguments, input: "", within: .seconds(20))
+        let outcome = try await Shell.finish(Programs.sotto, arguments, input: "", within: .seconds(60))
         #expect(outcome.status == .code(0) && outcome.errors.isEmpty && !outcome.output.isEmpty)
         #expect(outcome.output.split(separator: "\n").allSatisfy { $0.count <= 100 }, "\(outcome.output)")
     }
@@ -69,9 +70,9 @@ import Testing
     @Test func optionsMayStandBeforeOrBehindTheCommand() async throws {
         let pair = try await Common.shared.pair()
         let behind = try await Shell.finish(
-            Programs.sotto, ["id", "--json", "--home", pair.alice.home], input: "", within: .seconds(20))
+            Programs.sotto, ["id", "--json", "--home", pair.alice.home], input: "", within: .seconds(60))
         let before = try await Shell.finish(
-            Programs.sotto, ["--json", "--home=\(pair.alice.home)", "id"], input: "", within: .seconds(20))
+            Programs.sotto, ["--json", "--home=\(pair.alice.home)", "id"], input: "", within: .seconds(60))
         #expect(behind.status == .code(0) && behind.output == before.output && behind.events.first?["peer"] != nil)
     }
 

@@ -1,10 +1,24 @@
 import Foundation
 import NATLab
+import TestTools
 import Testing
 
 /// Somebody with a home directory.
 struct User: Sendable {
     let home: String
+    /// Where the home lies: it must not go before the programs that use it.
+    let folder: TemporaryFolder
+
+    init(_ name: String, in folder: TemporaryFolder) {
+        home = folder.file(name)
+        self.folder = folder
+    }
+
+    /// Somebody whose home may be anywhere.
+    init(home: String, in folder: TemporaryFolder) {
+        self.home = home
+        self.folder = folder
+    }
 
     /// Runs a command with `--json` to its end; every line must be an event as documented.
     func json(
@@ -32,11 +46,11 @@ struct User: Sendable {
 
     /// Starts a command, or a shell script in which `$sotto` is the program with this home.
     func start(_ arguments: [String]) throws -> LabProcess {
-        try LabProcess.onThisMachine(Programs.sotto, ["--home", home] + arguments)
+        try LabProcess.onThisMachine(Programs.sotto, ["--home", home] + arguments, keeping: folder)
     }
 
     func start(shell script: String) throws -> LabProcess {
-        try LabProcess.onThisMachine("/bin/sh", ["-c", prelude + script])
+        try LabProcess.onThisMachine("/bin/sh", ["-c", prelude + script], keeping: folder)
     }
 
     private var prelude: String { "export SOTTO_HOME='\(home)'; sotto='\(Programs.sotto)'\n" }

@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 
 /// The story: a server, alice who dials, bob who listens.
 struct Scene: Sendable {
@@ -7,13 +8,12 @@ struct Scene: Sendable {
     private let server: LabProcess
     private let alice: Person
     private let bob: Person
-    private let directory: String
+    private let folder: TemporaryFolder
 
     /// Starts the server, makes two identities, exchanges the invite, and begins the chat.
     static func open(_ narrator: Narrator, server: any Stage, alice: any Stage, bob: any Stage) async throws -> Scene {
-        let directory = NSTemporaryDirectory() + "sotto-demo-\(getpid())"
-        try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let folder = try TemporaryFolder("demo")
+        let directory = folder.path
         narrator.chapter("Setting up: one server, two identities, one invite")
         // Port 0 lets the system choose: it matters only where other programs live, too.
         let signal = try server.spawn(
@@ -47,7 +47,7 @@ struct Scene: Sendable {
         let chatting = Person(
             name: "alice",
             process: try alice.spawn(Programs.sotto, ["--home", "\(directory)/alice", "chat", "bob", "--json"]))
-        return Scene(narrator: narrator, server: signal, alice: chatting, bob: listening, directory: directory)
+        return Scene(narrator: narrator, server: signal, alice: chatting, bob: listening, folder: folder)
     }
 
     /// The first words, over the relay.
@@ -95,7 +95,7 @@ struct Scene: Sendable {
         _ = try await bob.process.exit()
         server.signal(SIGTERM)
         let status = try await server.exit()
-        try? FileManager.default.removeItem(atPath: directory)
+        withExtendedLifetime(folder) {}
         narrator.chapter("All messages arrived, once each. alice, bob and the server (\(status)) have left.")
     }
 

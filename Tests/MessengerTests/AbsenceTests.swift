@@ -13,10 +13,9 @@ import Testing
         try await Lab.run { lab in
             let alice = try lab.person(try homes(lab).alice) { $0.failsWhenAbsent = true }
             try await alice.online()
-            let start = ContinuousClock.now
             let id = try await alice.send("anybody there?", to: "bob")
+            // The server's word: who gives up waiting says that there was no answer.
             #expect(try await alice.when(id, is: .failed) == "not online")
-            #expect(ContinuousClock.now - start < .seconds(3))
             #expect(try await alice.messenger.undelivered(to: alice.contact("bob")) == 0)
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import Noise
+import TestTools
 import Testing
 import Wire
 
@@ -9,13 +10,14 @@ import Wire
 @Suite struct HomeTests {
     /// A fresh directory that is gone after the test.
     private final class Scratch {
+        private let folder: TemporaryFolder
+        /// Not there yet.
         let path: String
 
         init() throws {
-            path = NSTemporaryDirectory() + "sotto-home-\(UUID().uuidString)"
+            folder = try TemporaryFolder("home")
+            path = folder.file("home")
         }
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
 
         func file(_ name: String) -> String { path + "/" + name }
         func mode(_ name: String) throws -> Int {

@@ -63,7 +63,7 @@ import Wire
             try await alice.reach("bob")
             try await bob.whenOnline()
             await alice.stop()
-            #expect(try await bob.whenOffline(within: 5) == "left")
+            #expect(try await bob.whenOffline() == "left")
         }
     }
 

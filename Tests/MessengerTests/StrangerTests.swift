@@ -21,10 +21,9 @@ import Wire
             let mallory = try lab.person(home) { $0.failsWhenAbsent = true }
             try await alice.online()
             try await mallory.online()
-            let start = ContinuousClock.now
             let id = try await mallory.send("let me in", to: "alice")
+            // Alice's word: who gives up waiting says that there was no answer.
             #expect(try await mallory.when(id, is: .failed) == "does not accept you as a contact")
-            #expect(ContinuousClock.now - start < .seconds(5))
             #expect(mallory.sessions == 0 && alice.sessions == 0)
             #expect(try alice.home.book().contacts.isEmpty)
             #expect(alice.texts.isEmpty)

@@ -57,10 +57,15 @@ extension Holder {
 extension LabProcess {
     /// Starts a program on this machine as it is, in no laboratory: for what shall also run where there are no namespaces.
     ///
-    /// - Parameter program: a path. The program gets this process's environment, without the project's own variables.
-    package static func onThisMachine(_ program: String, _ arguments: [String]) throws(LabError) -> LabProcess {
+    /// - Parameters:
+    ///   - program: a path. The program gets this process's environment, without the project's own variables.
+    ///   - tool: something it needs, which is let go of no sooner than the process.
+    package static func onThisMachine(
+        _ program: String, _ arguments: [String], keeping tool: (any Sendable)? = nil
+    ) throws(LabError) -> LabProcess {
+        let keep: Observer = { _ in withExtendedLifetime(tool) {} }
         let process = try spawn(
-            program, arguments, environment: laboratoryEnvironment(adding: [:]), directory: nil, observer: nil
+            program, arguments, environment: laboratoryEnvironment(adding: [:]), directory: nil, observer: keep
         ) { launch throws(LabError) in
             try launch.start(in: natlab_namespaces(user: -1, mount: -1, process: -1, network: -1))
         }

@@ -1,5 +1,6 @@
 import Foundation
 import NATLab
+import TestTools
 
 /// A scenario's setting: a server on the internet, alice and bob wherever they are.
 struct Meeting: Sendable {
@@ -48,14 +49,14 @@ struct Meeting: Sendable {
             let serverHost = try lab.host("server")
             let url = try serverURL(families, serverHost)
             let folder = try await Household.shared.copies(server: url, desk: serverHost)
-            defer { try? FileManager.default.removeItem(atPath: folder) }
-            let server = ServerProgram(on: serverHost, folder: folder)
+            defer { withExtendedLifetime(folder) {} }
+            let server = ServerProgram(on: serverHost, folder: folder.path)
             try await server.start()
             try await body(
                 Meeting(
                     lab: lab, server: server,
-                    alice: Person("alice", home: "\(folder)/alice", on: try lab.host("alice")),
-                    bob: Person("bob", home: "\(folder)/bob", on: try lab.host("bob"))))
+                    alice: Person("alice", home: folder.file("alice"), on: try lab.host("alice")),
+                    bob: Person("bob", home: folder.file("bob"), on: try lab.host("bob"))))
         }
     }
 

@@ -5,9 +5,7 @@ import Testing
 /// Live handshakes with PyPI's `noiseprotocol`: fresh keys and payloads each time, both roles.
 @Suite(
     "Live interoperability with PyPI's noiseprotocol", .serialized,
-    .enabled("needs python3, pip and PyPI, through scripts/python-env") {
-        await PythonEnvironment.python != nil
-    })
+    .enabled("needs python3, pip and PyPI, through scripts/python-env") { await PythonEnvironment.python() != nil })
 struct InteroperabilityTests {
     private static let fundamental = [
         "N", "K", "X", "NN", "KN", "NK", "KK", "NX", "KX", "XN", "IN", "XK", "IK", "XX", "IX",
@@ -22,7 +20,8 @@ struct InteroperabilityTests {
         "handshake, transport and rekey agree in both roles", arguments: ["ChaChaPoly", "AESGCM"],
         ["BLAKE2b", "SHA256", "SHA512"])
     func agreesInBothRoles(cipher: String, hash: String) async throws {
-        guard let python = await PythonEnvironment.python, CipherFunction(rawValue: cipher)?.isAvailable == true else {
+        guard let python = await PythonEnvironment.python(), CipherFunction(rawValue: cipher)?.isAvailable == true
+        else {
             return
         }
         let peer = try PythonPeer(python: python)

@@ -1,21 +1,17 @@
 import Foundation
-import NATLab
+import TestTools
 
 /// The python3 that `scripts/python-env` sets up, with PyPI's `noiseprotocol`.
 enum PythonEnvironment {
-    /// Nil when it cannot be had; the reason has been printed then.
-    static var python: String? {
-        get async { await search.value }
-    }
-
-    private static let search = Task { () -> String? in
+    private static let setUp = Task<String?, Never> {
+        let script = Repository.root.appendingPathComponent("scripts/python-env").path
         do {
-            let script = Repository.root.appendingPathComponent("scripts/python-env").path
-            let process = try LabProcess.onThisMachine("/bin/sh", [script])
-            process.closeInput()
-            let status = try await process.exit(within: .seconds(300))
-            if status.succeeded { return process.lines.last?.text }
-            print(process.errorText)
+            let program = try Program("/bin/sh", [script])
+            program.closeInput()
+            if try await program.ending(within: 600) == .code(0) {
+                return program.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+            print(program.errors)
         } catch {
             print(error)
         }
@@ -25,6 +21,9 @@ enum PythonEnvironment {
         )
         return nil
     }
+
+    /// Its path; nil when it cannot be had: the reason has been printed then.
+    static func python() async -> String? { await setUp.value }
 }
 
 /// The other side of a handshake, in Python: `scripts/noise-peer.py` behind a pipe.
@@ -53,14 +52,11 @@ final class PythonPeer {
         let error: String?
     }
 
-    private let process: LabProcess
+    private let program: Program
 
     init(python: String) throws {
-        let script = Repository.root.appendingPathComponent("scripts/noise-peer.py").path
-        process = try LabProcess.onThisMachine(python, [script])
+        program = try Program(python, [Repository.root.appendingPathComponent("scripts/noise-peer.py").path])
     }
-
-    deinit { process.closeInput() }
 
     func start(_ start: Start) async throws {
         _ = try await exchange(JSONEncoder().encode(start))
@@ -72,9 +68,8 @@ final class PythonPeer {
     }
 
     private func exchange(_ line: Data) async throws -> [UInt8] {
-        try process.write(String(decoding: line, as: UTF8.self) + "\n")
-        let text = try await process.nextLine(within: .seconds(60)).text
-        let answer = try JSONDecoder().decode(Answer.self, from: Data(text.utf8))
+        try program.write(String(decoding: line, as: UTF8.self) + "\n")
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(try await program.line().utf8))
         if let error = answer.error {
             throw Failure.refused(error)
         }

@@ -36,7 +36,7 @@ package final class EventLog<Event: Sendable>: Sendable {
 
     /// The next event for which `pick` has a result; events before it are passed over, and never seen again here.
     package func next<Result>(
-        _ what: String, within seconds: Double = 20, _ pick: (Event) -> Result?
+        _ what: String, within seconds: Double = 60, _ pick: (Event) -> Result?
     ) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -55,7 +55,7 @@ package final class EventLog<Event: Sendable>: Sendable {
     /// Waits until the whole log, from its first event, has a result.
     @discardableResult
     package func until<Result>(
-        _ what: String, within seconds: Double = 20, _ pick: ([Event]) -> Result?
+        _ what: String, within seconds: Double = 60, _ pick: ([Event]) -> Result?
     ) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -92,7 +92,7 @@ package final class EventLog<Event: Sendable>: Sendable {
 
 /// Waits until `condition` holds, for what no event tells.
 package func eventually(
-    _ what: String, within seconds: Double = 20, _ condition: () async throws -> Bool
+    _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {

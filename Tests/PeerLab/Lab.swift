@@ -4,6 +4,7 @@ package import Logging
 package import Messenger
 import NIOConcurrencyHelpers
 package import SignalingServer
+import TestTools
 package import Wire
 
 /// Says nothing.
@@ -16,16 +17,17 @@ package final class Lab: Sendable {
     private let people = NIOLockedValueBox<[Person]>([])
     /// Where clients dial; stays the same when the server is started again.
     package let url: ServerURL
-    package let directory: String
+    package var directory: String { folder.path }
+    private let folder: TemporaryFolder
 
-    private init(_ server: SignalingServer, _ configuration: ServerConfiguration) throws {
+    private init(_ server: SignalingServer, _ configuration: ServerConfiguration, _ folder: TemporaryFolder) throws {
         guard let url = server.urls.first else { throw Unmet(description: "the server has no URL") }
         self.url = url
         var configuration = configuration
         configuration.listen = ListenAddress(host: configuration.listen.host, port: server.port)
         self.configuration = configuration
         running = NIOLockedValueBox(server)
-        directory = NSTemporaryDirectory() + "sotto-lab-\(UUID().uuidString)"
+        self.folder = folder
     }
 
     /// Runs a test with a laboratory.
@@ -34,7 +36,8 @@ package final class Lab: Sendable {
     ) async throws {
         var configuration = ServerConfiguration.loopback()
         change(&configuration)
-        let lab = try Lab(try await SignalingServer.start(configuration, logger: quiet), configuration)
+        let folder = try TemporaryFolder("people")
+        let lab = try Lab(try await SignalingServer.start(configuration, logger: quiet), configuration, folder)
         var failure: (any Error)?
         do { try await body(lab) } catch { failure = error }
         await lab.end()
@@ -44,7 +47,6 @@ package final class Lab: Sendable {
     private func end() async {
         for person in people.withLockedValue({ $0 }) { await person.stop() }
         await stopServer()
-        try? FileManager.default.removeItem(atPath: directory)
     }
 
     // MARK: The server

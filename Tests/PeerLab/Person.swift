@@ -70,7 +70,7 @@ package final class Person: Sendable {
     // MARK: Waiting
 
     /// The next text that comes in.
-    package func text(within seconds: Double = 20) async throws -> String {
+    package func text(within seconds: Double = 60) async throws -> String {
         try await log.next("message", within: seconds) {
             if case .message(let message) = $0 { message.text } else { nil }
         }
@@ -81,12 +81,12 @@ package final class Person: Sendable {
     }
 
     /// The reason for which the contact is offline.
-    package func whenOffline(within seconds: Double = 20) async throws -> String {
+    package func whenOffline(within seconds: Double = 60) async throws -> String {
         try await log.next("offline", within: seconds) { if case .offline(_, let reason) = $0 { reason } else { nil } }
     }
 
     /// Waits until the conversation travels like this, or has before.
-    package func when(_ kind: ConversationPath.Kind, within seconds: Double = 20) async throws {
+    package func when(_ kind: ConversationPath.Kind, within seconds: Double = 60) async throws {
         try await log.until("path \(kind)", within: seconds) { events -> Void? in
             events.contains { if case .path(_, let path) = $0 { path.kind == kind } else { false } } ? () : nil
         }
@@ -101,7 +101,7 @@ package final class Person: Sendable {
     /// The reason that came with a message's state.
     @discardableResult
     package func when(
-        _ id: MessageID, is state: MessageState, within seconds: Double = 20
+        _ id: MessageID, is state: MessageState, within seconds: Double = 60
     ) async throws -> String? {
         try await log.until("message is \(state)", within: seconds) { events -> String?? in
             for case .state(id, _, state, let reason) in events { return .some(reason) }

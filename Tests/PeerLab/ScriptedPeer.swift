@@ -98,7 +98,7 @@ package final class ScriptedPeer: Sendable {
     package func write(_ frame: ConversationFrame) async throws { try await write(try frame.encode()) }
 
     /// Why the session ended.
-    package func closed(within seconds: Double = 20) async throws -> CloseReason {
+    package func closed(within seconds: Double = 60) async throws -> CloseReason {
         try await session.next("close", within: seconds) { if case .closed(let reason) = $0 { reason } else { nil } }
     }
 
@@ -130,7 +130,7 @@ package final class ScriptedPeer: Sendable {
     }
 
     /// The next thing that somebody signals.
-    package func nextRendezvous(within seconds: Double = 20) async throws -> Rendezvous {
+    package func nextRendezvous(within seconds: Double = 60) async throws -> Rendezvous {
         try await signals.next("rendezvous", within: seconds) { event in
             if case .signal(_, let payload) = event { self.open(payload) } else { nil }
         }

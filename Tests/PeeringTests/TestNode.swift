@@ -139,11 +139,11 @@ final class TestNode: Sendable {
         try await log.next("opened") { if case .opened = $0 { () } else { nil } }
     }
 
-    func closed(within seconds: Double = 20) async throws -> SessionEnd {
+    func closed(within seconds: Double = 60) async throws -> SessionEnd {
         try await log.next("closed", within: seconds) { if case .closed(let end) = $0 { end } else { nil } }
     }
 
-    func dialFailed(within seconds: Double = 20) async throws -> DialFailure {
+    func dialFailed(within seconds: Double = 60) async throws -> DialFailure {
         try await log.next("dial failed", within: seconds) {
             if case .dialFailed(let failure) = $0 { failure } else { nil }
         }

@@ -6,7 +6,9 @@ import Wire
 
 @Suite struct DeliveryTests {
     @Test func logsInAndLearnsOfTheServersSTUN() async throws {
-        try await withServer { server in
+        try await withServer {
+            $0.limits.heartbeat = .seconds(15)
+        } _: { server in
             let client = try TestClient(try server.url)
             let welcome = try await client.welcome()
             let port = try #require(server.stunAddress?.port)

@@ -45,9 +45,9 @@ import Wire
             try await early.send(2, Array(repeating: 2, count: SignalingFrame.maximumFrameBeforeLogin + 1))
             #expect(try await early.readFrame().closeCode == SignalingCloseCode.frameTooLarge.rawValue)
             let (late, _) = try await RawConnection.loggedIn(server)
-            // Only the header: it must not take the rest to refuse.
-            try await late.send([0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0])
-            try await late.send([1, 2, 3, 4])
+            // Only the header: it must not take the rest to refuse. In one piece, because nobody may count on being read
+            // after it.
+            try await late.send([0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0] + [1, 2, 3, 4])
             #expect(try await late.readFrame().closeCode == SignalingCloseCode.frameTooLarge.rawValue)
             let (fragments, _) = try await RawConnection.loggedIn(server)
             try await fragments.send(2, Array(repeating: 5, count: 60_000), fin: false)

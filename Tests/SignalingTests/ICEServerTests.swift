@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import TestTools
 import Testing
 import Wire
 
@@ -97,9 +98,9 @@ import Wire
         #"{"iceServers": [{"urls": ["stun:x"], "username": "\#(String(repeating: "u", count: 256))"}]}"#,
     ])
     func refusesWrongLists(text: String) throws {
-        let path = FileManager.default.temporaryDirectory.appending(path: "sotto-ice-\(UUID().uuidString).json").path
-        try Data(text.utf8).write(to: URL(filePath: path))
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder("ice")
+        let path = try folder.write("servers.json", text)
         #expect(throws: ServerError.self) { try ICEServerList.read(path) }
+        withExtendedLifetime(folder) {}
     }
 }

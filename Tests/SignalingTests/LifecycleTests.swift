@@ -6,35 +6,37 @@ import Testing
 import Wire
 
 @Suite struct LifecycleTests {
+    /// Far longer than a test takes: beats come when the test says so.
+    private let heartbeat = TimeAmount.minutes(10)
+
     @Test func closesWhoDoesNotAnswerPings() async throws {
         try await withServer {
-            $0.limits.heartbeat = .milliseconds(60)
+            $0.limits.heartbeat = heartbeat
         } _: { server in
             let (raw, _) = try await RawConnection.loggedIn(server)
-            var pings = 0
-            while true {
-                let frame = try await raw.readFrame(pings: true)
-                if frame.opcode == 9 { pings += 1 }
-                guard let code = frame.closeCode else { continue }
-                #expect(code == SignalingCloseCode.heartbeatTimeout.rawValue)
-                break
-            }
-            #expect(pings == 2)
+            let start = NIODeadline.now()
+            for beat in 1...3 { try await server.sweep(now: start + heartbeat * beat) }
+            for _ in 0..<2 { #expect(try await raw.readFrame(pings: true).opcode == 9) }
+            #expect(try await raw.readFrame(pings: true).closeCode == SignalingCloseCode.heartbeatTimeout.rawValue)
         }
     }
 
     @Test func keepsWhoAnswersPings() async throws {
         try await withServer {
-            $0.limits.heartbeat = .milliseconds(400)
+            $0.limits.heartbeat = heartbeat
         } _: { server in
             let (raw, key) = try await RawConnection.loggedIn(server)
-            for _ in 0..<4 {
+            let start = NIODeadline.now()
+            for beat in 1...6 {
+                try await server.sweep(now: start + heartbeat * beat)
                 let frame = try await raw.readFrame(pings: true)
                 #expect(frame.opcode == 9)
                 try await raw.send(10, frame.payload)
+                // What came after the answer has arrived, so the answer has.
+                let signal = SignalingFrame.signal(peer: key, payload: [UInt8(beat)])
+                try await raw.send(signal)
+                #expect(try await raw.readFrame(pings: true).signaling == signal)
             }
-            try await raw.send(.signal(peer: key, payload: [1]))
-            while try await raw.readFrame(pings: false).signaling != .signal(peer: key, payload: [1]) {}
         }
     }
 
@@ -69,13 +71,20 @@ import Wire
     @Test func endsInTimeThoughAClientDoesNotLeave() async throws {
         var configuration = ServerConfiguration.loopback()
         configuration.limits.shutdown = .milliseconds(300)
+        // Nothing else would end the connection.
+        configuration.limits.closing = .minutes(10)
+        configuration.limits.heartbeat = .minutes(10)
         let server = try await SignalingServer.start(configuration, logger: quiet)
         let (raw, _) = try await RawConnection.loggedIn(server)
-        let start = ContinuousClock.now
-        await server.shutdown()
-        // The default is five seconds; a loaded machine is late by itself.
-        #expect(ContinuousClock.now - start < .seconds(5))
-        _ = raw
+        let isStopped = Recorder<Void>()
+        Task {
+            await server.shutdown()
+            isStopped.append(())
+        }
+        try await isStopped.next("the end") { $0 }
+        #expect(try await raw.readFrame().signaling != nil)
+        #expect(try await raw.readFrame().closeCode == 1001)
+        #expect(try await raw.readToEnd() == [])
     }
 
     @Test func reconnectsWhenTheServerIsBack() async throws {

@@ -88,9 +88,26 @@ import Wire
             for number in UInt8(0)..<12 {
                 #expect(try await raw.readFrame().signaling == .signal(peer: key, payload: [number]))
             }
-            // 10 beyond the burst, at 20 a second: so slow that no machine is slower by itself.
+            // 10 beyond the burst, at 20 a second.
             #expect(ContinuousClock.now - start > .milliseconds(200))
-            #expect((server.metrics.value("rate_pauses_total") ?? 0) > 0)
+        }
+    }
+
+    /// The same with a rate at which nothing comes back while the test lasts.
+    @Test(arguments: ["frames", "bytes", "signals"])
+    func readsNothingBeyondTheBurst(kind: String) async throws {
+        try await withServer {
+            switch kind {
+            case "frames": $0.limits.frames = RateLimit(rate: 0.0001, burst: 2)
+            case "bytes": $0.limits.bytes = RateLimit(rate: 0.0001, burst: 68)
+            default: $0.limits.signals = RateLimit(rate: 0.0001, burst: 2)
+            }
+        } _: { server in
+            let (raw, key) = try await RawConnection.loggedIn(server)
+            let frame = RawConnection.frame(2, try SignalingFrame.signal(peer: key, payload: [1]).encode())
+            try await raw.send(Array(repeatElement(frame, count: 12).joined()))
+            try await eventually("a pause") { server.metrics.value("rate_pauses_total") == 1 }
+            #expect(server.metrics.value("signal_frames_total") == 2)
         }
     }
 
@@ -110,7 +127,9 @@ import Wire
     }
 
     @Test func saysOnceThatARelayedPeerIsNotThere() async throws {
-        try await withServer { server in
+        try await withServer {
+            $0.limits.absence = .minutes(10)
+        } _: { server in
             let (raw, key) = try await RawConnection.loggedIn(server)
             let absent = try PeerKey(Array(repeating: 1, count: 32))
             let relay = try SignalingFrame.relay(peer: absent, segmentSize: 1, packets: [1]).encode()

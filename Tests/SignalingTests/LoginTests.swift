@@ -15,7 +15,7 @@ import Wire
                 sign: { _ in Array(repeating: 1, count: 64) }, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
                 logger: quiet, events: { events.append($0) })
             client.start()
-            let (reason, retryIn) = try await events.next("disconnect", within: 10) {
+            let (reason, retryIn) = try await events.next("disconnect") {
                 if case .disconnected(let reason, let retryIn) = $0 { (reason, retryIn) } else { nil }
             }
             #expect(reason == .authenticationFailed && retryIn == nil)

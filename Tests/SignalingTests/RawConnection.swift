@@ -88,7 +88,7 @@ final class RawConnection: Sendable {
     // MARK: Reading
 
     /// Everything until the other side closes.
-    func readToEnd(within seconds: Double = 10) async throws -> [UInt8] {
+    func readToEnd(within seconds: Double = patience) async throws -> [UInt8] {
         while !buffered.withLockedValue({ $0.ended }) { try await more(seconds) }
         return buffered.withLockedValue { state in
             defer { state.bytes = [] }
@@ -97,7 +97,7 @@ final class RawConnection: Sendable {
     }
 
     /// Up to the empty line after an HTTP head.
-    func readHead(within seconds: Double = 10) async throws -> String {
+    func readHead(within seconds: Double = patience) async throws -> String {
         while true {
             let head = buffered.withLockedValue { state -> String? in
                 guard let end = Self.endOfHead(state.bytes) else { return nil }
@@ -110,7 +110,7 @@ final class RawConnection: Sendable {
     }
 
     /// The next frame but pings.
-    func readFrame(within seconds: Double = 10, pings: Bool = false) async throws -> Frame {
+    func readFrame(within seconds: Double = patience, pings: Bool = false) async throws -> Frame {
         while true {
             let frame = buffered.withLockedValue { Self.cutFrame(&$0.bytes) }
             if let frame {

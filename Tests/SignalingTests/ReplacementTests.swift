@@ -47,12 +47,10 @@ import Wire
             let received = try await withThrowingTaskGroup(of: Int.self) { group in
                 for raw in all {
                     group.addTask {
-                        var count = 0
-                        while let frame = try? await raw.readFrame(within: 5), frame.closeCode == nil {
+                        while case let frame = try await raw.readFrame(), frame.closeCode == nil {
                             if frame.signaling == .signal(peer: alice.key, payload: [42]) { return 1 }
-                            count = 0
                         }
-                        return count
+                        return 0
                     }
                 }
                 return try await group.reduce(0, +)

@@ -37,7 +37,7 @@ import Wire
         try await exchange(address) { channel, answers, _, server in
             let request = try STUN.bindingRequest(transactionID: Self.id)
             try await channel.send(request, to: server)
-            let answer = try await answers.next("answer", within: 10) { $0 }
+            let answer = try await answers.next("answer") { $0 }
             let port = UInt16(try #require(channel.localAddress?.port))
             #expect(
                 try STUNBindingResponse(answer, transactionID: Self.id)
@@ -50,7 +50,7 @@ import Wire
     func answersClassicRequests(address: IPAddress) async throws {
         try await exchange(address) { channel, answers, _, server in
             try await channel.send(Self.classic, to: server)
-            let answer = try await answers.next("answer", within: 10) { $0 }
+            let answer = try await answers.next("answer") { $0 }
             #expect(answer.prefix(2) == [1, 1] && Array(answer[4..<20]) == Array(Self.classic[4...]))
             let port = try #require(channel.localAddress?.port)
             // MAPPED-ADDRESS: type, length, zero, family, port, address.
@@ -74,7 +74,7 @@ import Wire
         let port = try #require(server.stunAddress?.port)
         try await channel.send(
             STUN.bindingRequest(transactionID: Self.id), to: SocketAddress(ipAddress: "127.0.0.1", port: port))
-        let answer = try await answers.next("answer", within: 10) { $0 }
+        let answer = try await answers.next("answer") { $0 }
         guard case .mapped(let endpoint) = try STUNBindingResponse(answer, transactionID: Self.id) else {
             throw Unmet(description: "refused")
         }
@@ -89,7 +89,7 @@ import Wire
             request[3] = 4
             request += [0x7F, 0x00, 0, 0]
             try await channel.send(request, to: server)
-            let answer = try await answers.next("answer", within: 10) { $0 }
+            let answer = try await answers.next("answer") { $0 }
             #expect(try STUNBindingResponse(answer, transactionID: Self.id) == .refused(code: 420))
         }
     }
@@ -102,7 +102,7 @@ import Wire
             try await channel.send(Array(repeating: 0xFF, count: 1400), to: address)
             try await eventually("dropped") { server.metrics.value("stun_dropped_total") == 11 }
             try await channel.send(request, to: address)
-            #expect(try await answers.next("answer", within: 10) { $0 }.prefix(2) == [1, 1])
+            #expect(try await answers.next("answer") { $0 }.prefix(2) == [1, 1])
             #expect(answers.all.count == 1)
         }
     }

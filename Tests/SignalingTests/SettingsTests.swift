@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import NIOCore
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 
@@ -13,12 +14,9 @@ import Wire
         _ arguments: [String] = [], _ environment: [String: String] = [:], file: String? = nil
     ) async throws -> Settings {
         var arguments = arguments
-        let path = FileManager.default.temporaryDirectory.appending(path: "sotto-\(UUID().uuidString).json").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        if let file {
-            try Data(file.utf8).write(to: URL(filePath: path))
-            arguments += ["--config", path]
-        }
+        let folder = try TemporaryFolder("settings")
+        defer { withExtendedLifetime(folder) {} }
+        if let file { arguments += ["--config", try folder.write("settings.json", file)] }
         return try await Settings.resolve(Options.parse(arguments), environment: environment)
     }
 

@@ -4,9 +4,10 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingClient
-import SignalingServer
 import Testing
 import Wire
+
+@testable import SignalingServer
 
 /// What a test waited for and did not get.
 struct Unmet: Error, CustomStringConvertible {
@@ -15,12 +16,19 @@ struct Unmet: Error, CustomStringConvertible {
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-/// A server on the loopback, stopped at the end.
+/// How long tests wait for what will come, in seconds: so long that only what never comes takes that long.
+let patience = 60.0
+
+/// A server on the loopback, stopped at the end. Nobody is too slow for it, unless the test says so.
 func withServer(
     _ change: (inout ServerConfiguration) throws -> Void = { _ in },
     _ body: (SignalingServer) async throws -> Void
 ) async throws {
     var configuration = ServerConfiguration.loopback()
+    configuration.limits.authentication = .minutes(10)
+    configuration.limits.heartbeat = .minutes(10)
+    configuration.limits.stalled = .minutes(10)
+    configuration.limits.signalWait = .minutes(10)
     try change(&configuration)
     let server = try await SignalingServer.start(configuration, logger: quiet)
     do {
@@ -35,6 +43,13 @@ func withServer(
 extension SignalingServer {
     /// Where a client on this machine reaches the server.
     var url: ServerURL { get throws { try #require(urls.first) } }
+
+    /// Does what is due at a time that the test has chosen. What the server does by itself it does by the clock.
+    func sweep(now: NIODeadline) async throws {
+        for connections in connections {
+            try await connections.eventLoop.submit { connections.value.sweep(now: now) }.get()
+        }
+    }
 }
 
 /// Short waits, so that tests of reconnection take no time.
@@ -42,6 +57,7 @@ var impatient: SignalingTiming {
     var timing = SignalingTiming()
     timing.firstRetry = .milliseconds(20)
     timing.lastRetry = .milliseconds(200)
+    timing.connect = .minutes(10)
     return timing
 }
 
@@ -80,9 +96,14 @@ final class TestClient: Sendable {
 
     /// The next event for which `pick` has a value; events before it are passed over.
     func next<Value: Sendable>(
-        _ what: String, within seconds: Double = 10, _ pick: @escaping @Sendable (SignalingEvent) -> Value?
+        _ what: String, within seconds: Double = patience, _ pick: @escaping @Sendable (SignalingEvent) -> Value?
     ) async throws -> Value {
         try await events.next(what, within: seconds, pick)
+    }
+
+    /// Passes over everything that came of what was done so far.
+    func forget() async throws {
+        try await client.eventLoop.submit { [events] in events.forget() }.get()
     }
 
     func welcome() async throws -> Welcome {
@@ -140,9 +161,14 @@ final class Recorder<Value: Sendable>: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// Passes over all values so far.
+    func forget() {
+        state.withLockedValue { $0.position = $0.values.count }
+    }
+
     /// The next value for which `pick` has a result.
     func next<Result: Sendable>(
-        _ what: String, within seconds: Double, _ pick: (Value) -> Result?
+        _ what: String, within seconds: Double = patience, _ pick: (Value) -> Result?
     ) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -183,7 +209,7 @@ final class Recorder<Value: Sendable>: Sendable {
 
 /// Waits until `condition` holds.
 func eventually(
-    _ what: String, within seconds: Double = 10, _ condition: @Sendable () async throws -> Bool
+    _ what: String, within seconds: Double = patience, _ condition: @Sendable () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {

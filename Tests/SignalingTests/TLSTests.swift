@@ -3,40 +3,34 @@ import NATLab
 import NIOCore
 import SignalingClient
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 
 /// A self-signed certificate for 127.0.0.1 and localhost, made by the openssl program in a folder of its own.
 final class TestCertificate: Sendable {
-    let folder: URL
+    private let folder: TemporaryFolder
     var files: TLSFiles { TLSFiles(certificate: path("certificate.pem"), key: path("key.pem")) }
 
-    /// A certificate for the loopback, signed by its own key.
-    static func make() async throws -> TestCertificate {
-        let certificate = try TestCertificate()
-        try await certificate.renew()
-        return certificate
+    init() async throws {
+        folder = try TemporaryFolder("tls")
+        try await renew()
     }
 
-    private init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "sotto-tls-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func path(_ name: String) -> String { folder.appending(path: name).path }
+    func path(_ name: String) -> String { folder.file(name) }
 
     /// Another key and certificate in the same files.
     func renew(names: String = "IP:127.0.0.1,DNS:localhost") async throws {
-        let arguments =
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sotto-test -addext"
-            .split(separator: " ").map(String.init) + [
-                "subjectAltName=\(names)", "-keyout", path("key.new"), "-out", path("certificate.new"),
-            ]
-        let openssl = try LabProcess.onThisMachine("openssl", arguments)
+        let openssl = try Program(
+            "/usr/bin/env",
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sotto-test -addext"
+                .split(separator: " ").map(String.init) + [
+                    "subjectAltName=\(names)", "-keyout", path("key.new"), "-out", path("certificate.new"),
+                ])
         openssl.closeInput()
-        guard try await openssl.exit(within: .seconds(60)).succeeded else { throw Unmet(description: "openssl failed") }
+        guard try await openssl.ending() == .code(0) else {
+            throw Unmet(description: "openssl failed: \(openssl.errors)")
+        }
         for name in ["key", "certificate"] {
             guard rename(path("\(name).new"), path("\(name).pem")) == 0 else { throw Unmet(description: "no rename") }
         }
@@ -46,7 +40,7 @@ final class TestCertificate: Sendable {
 @Suite struct TLSTests {
     @Test(arguments: ["127.0.0.1", "localhost"])
     func logsInOverTLS(host: String) async throws {
-        let certificate = try await TestCertificate.make()
+        let certificate = try await TestCertificate()
         try await withServer {
             $0.tls = certificate.files
         } _: { server in
@@ -63,7 +57,7 @@ final class TestCertificate: Sendable {
     }
 
     @Test func doesNotTrustJustAnybody() async throws {
-        let certificate = try await TestCertificate.make()
+        let certificate = try await TestCertificate()
         try await certificate.renew(names: "DNS:other.example")
         try await withServer {
             $0.tls = certificate.files
@@ -77,7 +71,7 @@ final class TestCertificate: Sendable {
     }
 
     @Test func takesOverChangedFiles() async throws {
-        let certificate = try await TestCertificate.make()
+        let certificate = try await TestCertificate()
         try await withServer {
             $0.tls = certificate.files
             $0.certificateCheck = .milliseconds(20)
@@ -94,7 +88,7 @@ final class TestCertificate: Sendable {
     }
 
     @Test func keepsTheOldCertificateWhenTheNewIsBroken() async throws {
-        let certificate = try await TestCertificate.make()
+        let certificate = try await TestCertificate()
         try await withServer {
             $0.tls = certificate.files
             $0.certificateCheck = .milliseconds(20)
@@ -108,8 +102,8 @@ final class TestCertificate: Sendable {
     }
 
     @Test func saysWhatIsWrongWithTheFiles() async throws {
-        let certificate = try await TestCertificate.make()
-        let other = try await TestCertificate.make()
+        let certificate = try await TestCertificate()
+        let other = try await TestCertificate()
         for (files, part) in [
             (TLSFiles(certificate: "/nonexistent", key: certificate.files.key), "/nonexistent"),
             (TLSFiles(certificate: certificate.files.certificate, key: other.files.key), "certificate"),

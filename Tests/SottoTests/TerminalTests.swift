@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
-import NIOConcurrencyHelpers
+import Synchronization
+import TestTools
 import Testing
 
 @testable import sotto
@@ -213,8 +214,9 @@ import Testing
             (String(repeating: "x", count: 1025), .failure(.tooLong)),
         ] as [(String, Result<String, PassphraseError>)])
     func readsTheFirstLineOfAFile(content: String, result: Result<String, PassphraseError>) async throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("sotto-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder("passphrase")
+        defer { withExtendedLifetime(folder) {} }
+        let path = folder.file("passphrase")
         for (mode, warnings) in [(0o600, 0), (0o640, 1), (0o604, 1)] {
             let attributes: [FileAttributeKey: Any] = [.posixPermissions: mode]
             #expect(FileManager.default.createFile(atPath: path, contents: Data(content.utf8), attributes: attributes))

@@ -4,9 +4,6 @@ import Wire
 
 // Frames of a client that has logged in.
 extension ConnectionHandler {
-    /// How long one peer's absence needs no saying again to somebody who sends it RELAY frames.
-    private static let missingSilence = TimeAmount.milliseconds(250)
-
     /// Takes a whole message.
     func receive(_ message: ByteBuffer, now: NIODeadline) {
         switch message.readableBytesView.first {
@@ -29,12 +26,13 @@ extension ConnectionHandler {
         let receiver = header.peer
         switch server.router.relay(forwarded(message), from: sender, to: receiver) {
         case .queued(let dropped):
-            server.metrics.relays.add()
-            server.metrics.relayBytes.add(message.readableBytes)
+            // Who sees all frames counted sees all that they cost counted, too.
             if dropped > 0 { server.metrics.relayDropped.add(dropped) }
+            server.metrics.relayBytes.add(message.readableBytes)
+            server.metrics.relays.add()
         case .closed:
             if let missing = session?.missing, missing.peer == receiver, missing.until > now { return }
-            session?.missing = (receiver, now + Self.missingSilence)
+            session?.missing = (receiver, now + server.limits.absence)
             sayUnreachable(receiver, .notConnected, now: now)
         }
     }

@@ -27,10 +27,14 @@ final class LoopConnections {
     func start(on eventLoop: any EventLoop, interval: TimeAmount, context: ServerContext) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         timer = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            let now = NIODeadline.now()
-            for member in Array(bound.value.members.values) { member.sweep(now: now) }
-            context.addresses.sweep(now: now)
+            bound.value.sweep(now: .now())
+            context.addresses.sweep(now: .now())
         }
+    }
+
+    /// Does what is due for every connection.
+    func sweep(now: NIODeadline) {
+        for member in Array(members.values) { member.sweep(now: now) }
     }
 
     func stop() {

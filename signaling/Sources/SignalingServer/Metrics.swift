@@ -2,7 +2,7 @@ import Synchronization
 
 /// Counters of the whole server, in Prometheus' text format 0.0.4.
 package final class Metrics: Sendable {
-    /// A value that only grows.
+    /// A value that only grows. Who sees it sees what was counted elsewhere before.
     final class Counter: Sendable {
         let name: String
         let help: String
@@ -14,10 +14,10 @@ package final class Metrics: Sendable {
         }
 
         func add(_ count: Int = 1) {
-            value.wrappingAdd(UInt64(truncatingIfNeeded: count), ordering: .relaxed)
+            value.wrappingAdd(UInt64(truncatingIfNeeded: count), ordering: .releasing)
         }
 
-        var current: UInt64 { value.load(ordering: .relaxed) }
+        var current: UInt64 { value.load(ordering: .acquiring) }
     }
 
     let accepted = Counter("connections_accepted_total", "TCP connections accepted.")

@@ -144,6 +144,8 @@ package struct ServerLimits: Sendable {
     package var signalQueueFrames = 64
     /// How long a sender waits for a place in a receiver's SIGNAL queue.
     package var signalWait: TimeAmount = .seconds(2)
+    /// How long one peer's absence needs no saying again to somebody who sends it RELAY frames.
+    package var absence: TimeAmount = .milliseconds(250)
     /// How long nothing may leave to a client that has stopped reading.
     package var stalled: TimeAmount = .seconds(30)
 

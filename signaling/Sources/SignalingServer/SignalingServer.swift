@@ -24,7 +24,8 @@ package final class SignalingServer: Sendable {
     private let context: ServerContext
     private let group: MultiThreadedEventLoopGroup
     private let listeners: [any Channel]
-    private let connections: [NIOLoopBound<LoopConnections>]
+    /// One for each event loop.
+    let connections: [NIOLoopBound<LoopConnections>]
     private let certificates: CertificateStore?
     /// The shutdown in progress, so that a second call waits for the first.
     private let shutdownTask = NIOLockedValueBox<Task<Void, Never>?>(nil)

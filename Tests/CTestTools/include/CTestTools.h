@@ -1,0 +1,15 @@
+// How tests start programs: what Swift does not see of the C library, because it is an extension of GNU's.
+#ifndef CTESTTOOLS_H
+#define CTESTTOOLS_H
+
+#include <sys/types.h>
+
+/// A pipe (reading end, writing end) that no program inherits; -1 with errno.
+int test_pipe(int ends[2]);
+
+/// Starts a program in a directory (NULL: here), with these descriptors as 0, 1 and 2 and no other, and with all signals as a
+/// shell would have them. Returns 0 with the process id filled in, or an error number.
+int test_spawn(
+    pid_t *process, char *const *arguments, char *const *environment, const char *directory, const int descriptors[3]);
+
+#endif
