@@ -45,6 +45,8 @@ final class ClientCore {
     private var backoff: Backoff
     private var tls: NIOSSLContext?
     private var probe: Probe?
+    /// Gives up the lookup of other hosts' names.
+    private var cancelLookUp: (() -> Void)?
 
     init(_ settings: ClientSettings, eventLoop: any EventLoop) {
         self.settings = settings
@@ -64,6 +66,7 @@ final class ClientCore {
         let old = state
         state = .idle
         probe.take()?.timer.cancel()
+        cancelLookUp.take()?()
         switch old {
         case .idle: break
         case .waiting(let wait): wait.cancel()

@@ -1,5 +1,4 @@
 import Foundation
-import NATLab
 import NIOCore
 import SignalingClient
 import SignalingServer

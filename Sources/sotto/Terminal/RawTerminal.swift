@@ -16,6 +16,9 @@ final class RawTerminal: TerminalDevice {
     private let input: Int32
     private let output: Int32
     private let state: NIOLockedValueBox<State>
+    /// Held while the terminal's mode changes: after a stop both the thread that asked for it and the one that hears of SIGCONT
+    /// take the terminal over again.
+    private let mode = NIOLock()
 
     /// Ends bracketed paste and colours, shows the cursor.
     private static let epilogue: StaticString = "\u{1B}[?2004l\u{1B}[0m\u{1B}[?25h"
@@ -87,7 +90,7 @@ final class RawTerminal: TerminalDevice {
     }
 
     func suspend() {
-        TerminalRestoration.disarm()
+        mode.withLock { TerminalRestoration.disarm() }
         // Threads that Dispatch made block signals, and those that they made do, too: the stop would stay pending.
         var stop = sigset_t()
         sigemptyset(&stop)
@@ -111,14 +114,16 @@ final class RawTerminal: TerminalDevice {
         }
         signals?.cancel()
         reader?.stop()
-        TerminalRestoration.disarm()
+        mode.withLock { TerminalRestoration.disarm() }
     }
 
     /// Raw mode again, after the shell had the terminal.
     private func reenter() {
-        guard let original = state.withLockedValue({ $0.original }), Self.makeRaw(input, original) else { return }
-        TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
-        write(Self.prologue)
+        mode.withLock {
+            guard let original = state.withLockedValue({ $0.original }), Self.makeRaw(input, original) else { return }
+            TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
+            write(Self.prologue)
+        }
     }
 
     /// Byte by byte, no echo, no signals from keys; the translation of line ends on output stays, for the sake of others
