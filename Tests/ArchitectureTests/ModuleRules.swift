@@ -112,6 +112,12 @@ enum ModuleGraph {
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
 
+        // The vault under test.
+        rule(
+            "VaultWriter", .program, folder: "Tests/VaultWriter", own: ["Identity", "Noise", "Vault"],
+            foreign: ["Foundation"],
+            "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
+
         // What tests need whatever they test.
         rule(
             "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Foundation"],
