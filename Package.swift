@@ -25,6 +25,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -58,6 +60,7 @@ let package = Package(
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
+        library("Ratchet", ["CSodium", "Identity", "Noise", "Wire", crypto]),
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
@@ -65,6 +68,7 @@ let package = Package(
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
+        library("Vault", ["CSodium", "Identity", "Noise", "Wire", grdb, nioConcurrency]),
 
         // 3: sessions with peers, and what people say through them.
         library(
@@ -80,7 +84,7 @@ let package = Package(
             name: "sotto",
             dependencies: [
                 "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
-                argumentParser, logging, nioPosix,
+                argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),
 
@@ -105,7 +109,12 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
+        .executableTarget(
+            name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
+            swiftSettings: strict),
+        tests("VaultTests", ["NATLab", "Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb, nioConcurrency]),
         tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
         tests(
             "SignalingTests",
@@ -146,7 +155,7 @@ let package = Package(
 
 // The fuzz targets are part of the tests, because they look inside the modules, which only a build for testing allows. For
 // the fuzzer they are a library instead: it needs libFuzzer's main and is optimised. See scripts/fuzz.
-let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "SecureTransport", "Wire"]
+let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "Wire"]
 if Context.environment["SOTTO_FUZZ"] == nil {
     package.targets.append(tests("FuzzTests", fuzzed, resources: [.copy("Corpus")]))
 } else {

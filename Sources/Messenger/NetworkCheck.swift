@@ -117,7 +117,15 @@ package actor NetworkCheck {
 
     /// The STUN servers named at login; where that is the signaling server itself, by each family of addresses that its name has.
     private func stunServers(_ welcome: Welcome, dialed: IPAddress?) async -> [Endpoint] {
-        let servers = ICEServers(welcome.iceServers, dialed: dialed).stun
+        var known: [HostName: [IPAddress]] = [:]
+        for name in ICEServers.names(in: welcome.iceServers) {
+            for isV6 in [false, true] {
+                if let address = await NameLookup.address(of: name.text, isV6: isV6) {
+                    known[name, default: []].append(address)
+                }
+            }
+        }
+        let servers = ICEServers(welcome.iceServers, dialed: dialed, known: known).stun
         let own = welcome.iceServers.filter { $0.host == nil }
         guard let dialed, !own.isEmpty, let host = try? ServerURL(home.book().server).host, host.address == nil,
             let other = await NameLookup.address(of: host.text, isV6: !dialed.isV6)

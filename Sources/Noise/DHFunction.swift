@@ -57,7 +57,7 @@ package struct KeyPair: ~Copyable, Sendable {
     }
 
     /// DH(self, remote): 32 bytes. Throws `weakPublicKey` when the result is all zeros.
-    borrowing func dh(_ remote: PublicKey) throws(NoiseError) -> SecretBytes {
+    package borrowing func dh(_ remote: PublicKey) throws(NoiseError) -> SecretBytes {
         var status: CInt = -1
         let shared = SecretBytes(count: 32) { buffer in
             guard let base = buffer.baseAddress else { return }

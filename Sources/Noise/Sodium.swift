@@ -14,6 +14,8 @@ package enum Sodium {
     /// Fills `count` bytes with the system's randomness.
     package static func randomBytes(count: Int) -> [UInt8] {
         initialize()
+        // The empty array is one shared object, and writing its count, though it is 0 already, is a data race.
+        guard count > 0 else { return [] }
         return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             if let base = buffer.baseAddress {
                 randombytes_buf(base, count)

@@ -208,7 +208,7 @@ extension PeerNode {
             handler(.signaling(.connecting))
         case .connected(let welcome, _, let server):
             isSignalingConnected = true
-            iceServers = ICEServers(welcome.iceServers, dialed: server?.address)
+            learn(welcome.iceServers, dialed: server?.address)
             handler(.signaling(.connected))
             for link in links.values { link.relayChanged(isAvailable: true) }
         case .disconnected(let reason, let retryIn):
@@ -221,6 +221,17 @@ extension PeerNode {
             if let peer = sender(from) { receiveRelay(packets, segmentSize: segmentSize, from: peer) }
         case .unreachable(let key, let reason):
             unreachable(key, reason)
+        }
+    }
+
+    /// Takes over the STUN and TURN servers: those with addresses at once, those with names when they have been looked up.
+    private func learn(_ list: [ICEServer], dialed: IPAddress?) {
+        iceServers = ICEServers(list, dialed: dialed)
+        let names = ICEServers.names(in: list)
+        // Who never gathers a candidate asks nobody for such an address either.
+        guard !names.isEmpty, defaultPolicy != .relay else { return }
+        signaling.lookUp(names) { [weak self] known in
+            self?.iceServers = ICEServers(list, dialed: dialed, known: known)
         }
     }
 

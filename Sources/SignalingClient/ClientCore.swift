@@ -45,6 +45,8 @@ final class ClientCore {
     private var backoff: Backoff
     private var tls: NIOSSLContext?
     private var probe: Probe?
+    /// Gives up the lookup of other hosts' names.
+    private var cancelLookUp: (() -> Void)?
 
     init(_ settings: ClientSettings, eventLoop: any EventLoop) {
         self.settings = settings
@@ -64,12 +66,31 @@ final class ClientCore {
         let old = state
         state = .idle
         probe.take()?.timer.cancel()
+        cancelLookUp.take()?()
         switch old {
         case .idle: break
         case .waiting(let wait): wait.cancel()
         case .connecting(let attempt): abandon(attempt)
         case .connected(let handler, _): handler.close(.goingAway)
         }
+    }
+
+    /// Looks up names, all at the same time. What an earlier call asked for is not wanted any more.
+    func lookUp(_ hosts: [HostName], receive: @escaping ([HostName: [IPAddress]]) -> Void) {
+        cancelLookUp.take()?()
+        let lookUp = settings.lookUp
+        var found: [HostName: [IPAddress]] = [:]
+        var missing = hosts.count
+        let pending = hosts.map { host in
+            Errand(for: eventLoop, on: errands) {
+                lookUp(host, 1)
+            } receive: { result in
+                found[host] = ((try? result.get()) ?? []).compactMap { $0.endpoint?.address }
+                missing -= 1
+                if missing == 0 { receive(found) }
+            }
+        }
+        cancelLookUp = { for errand in pending { errand.cancel() } }
     }
 
     func reconnectNow() {

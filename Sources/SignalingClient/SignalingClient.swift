@@ -81,6 +81,14 @@ package final class SignalingClient: Sendable {
         core.value.sendRelay(to: peer, segmentSize: segmentSize, packets: packets)
     }
 
+    /// Looks up the names of other hosts as that of the server is looked up. On the event loop.
+    ///
+    /// - Parameter receive: called there once, with the addresses of each host (none when it has none), unless ``stop()`` or another call
+    ///   comes before.
+    package func lookUp(_ hosts: [HostName], receive: @escaping ([HostName: [IPAddress]]) -> Void) {
+        core.value.lookUp(hosts, receive: receive)
+    }
+
     private func onLoop(_ body: @escaping @Sendable (ClientCore) -> Void) {
         if eventLoop.inEventLoop { body(core.value) } else { eventLoop.execute { body(self.core.value) } }
     }

@@ -1,12 +1,12 @@
 import Foundation
 import Messenger
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Turns what the messenger reports into what a person in a chat sees.
 final class ChatView: Sendable {
     let screen: ChatScreen
     private let contact: Contact
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
 
     private struct State {
         var status: ChatStatus
@@ -21,7 +21,7 @@ final class ChatView: Sendable {
     init(_ contact: Contact) {
         self.contact = contact
         let status = ChatStatus(verified: contact.verified)
-        state = Mutex(State(status: status))
+        state = NIOLockedValueBox(State(status: status))
         screen = ChatScreen(contact: contact.name, terminal: RawTerminal(), status: status)
         screen.showNotice(
             contact.verified
@@ -33,7 +33,7 @@ final class ChatView: Sendable {
     /// Shows what the user wrote.
     func typed(_ text: String, _ id: MessageID) {
         screen.showOwn(text)
-        let isOnline = state.withLock { state in
+        let isOnline = state.withLockedValue { state in
             if !state.isOnline { state.waiting.insert(id) }
             return state.isOnline
         }
@@ -72,7 +72,9 @@ final class ChatView: Sendable {
         case .contact(let other):
             screen.showNotice("\(other.name) came with your invite and is a contact now (not verified)")
         case .state(let id, _, .delivered, _):
-            if state.withLock({ $0.waiting.remove(id) != nil }) { screen.showNotice("a waiting message was delivered") }
+            if state.withLockedValue({ $0.waiting.remove(id) != nil }) {
+                screen.showNotice("a waiting message was delivered")
+            }
         case .state(_, _, .failed, let reason):
             screen.showNotice("not delivered: \(reason ?? "unknown reason")")
         case .server(.disconnected(let reason, let retryIn)):
@@ -97,14 +99,14 @@ final class ChatView: Sendable {
 
     private func update(_ change: (inout State) -> Void) {
         screen.setStatus(
-            state.withLock { state in
+            state.withLockedValue { state in
                 change(&state)
                 return state.status
             })
     }
 
     private func tellOffline(_ reason: String) {
-        let (isNews, isFirst) = state.withLock { state in
+        let (isNews, isFirst) = state.withLockedValue { state in
             defer { state.toldReasons.insert(reason) }
             return (!state.toldReasons.contains(reason), state.toldReasons.isEmpty)
         }
@@ -113,7 +115,7 @@ final class ChatView: Sendable {
     }
 
     private func tellServer(isGone: Bool, _ text: String) {
-        let isNews = state.withLock { state in
+        let isNews = state.withLockedValue { state in
             defer { state.isServerGone = isGone }
             return state.isServerGone != isGone
         }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Messenger
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Runs a command that needs the network: unlock, go online, work, and leave in good order whatever happened.
 enum Online {
@@ -47,12 +47,12 @@ enum Online {
                 var work: Task<Void, any Error>?
             }
 
-            private let state = Mutex(State())
+            private let state = NIOLockedValueBox(State())
 
             /// Whether this is the first time.
             @discardableResult
             func give() -> Bool {
-                let (isFirst, work) = state.withLock { state in
+                let (isFirst, work) = state.withLockedValue { state in
                     defer { state.isGiven = true }
                     return (!state.isGiven, state.work)
                 }
@@ -61,7 +61,7 @@ enum Online {
             }
 
             func concerns(_ work: Task<Void, any Error>) {
-                let isLate = state.withLock { state in
+                let isLate = state.withLockedValue { state in
                     state.work = work
                     return state.isGiven
                 }

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The process's own output descriptors.
 enum StandardOutput {
@@ -8,14 +8,14 @@ enum StandardOutput {
         var onBreak: (@Sendable () -> Void)?
     }
 
-    private static let state = Mutex(State())
+    private static let state = NIOLockedValueBox(State())
 
     /// Nobody reads standard output any more, or it cannot take more.
-    static var isBroken: Bool { state.withLock { $0.isBroken } }
+    static var isBroken: Bool { state.withLockedValue { $0.isBroken } }
 
     /// What to do when standard output breaks, in place of ending at once: for who has to leave in good order.
     static func whenBroken(_ action: (@Sendable () -> Void)?) {
-        let isLate = state.withLock { state in
+        let isLate = state.withLockedValue { state in
             state.onBreak = action
             return state.isBroken
         }
@@ -33,7 +33,7 @@ enum StandardOutput {
     /// Writes all of it at once, so that lines of different tasks do not mix.
     static func write(_ text: String) {
         guard let reason = write(text, to: STDOUT_FILENO) else { return }
-        let (isNews, action) = state.withLock { state in
+        let (isNews, action) = state.withLockedValue { state in
             defer { state.isBroken = true }
             return (!state.isBroken, state.onBreak)
         }

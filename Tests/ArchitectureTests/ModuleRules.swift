@@ -47,6 +47,9 @@ enum ModuleGraph {
         pure("Identity", ["CSodium", "Noise", "Wire"]),
         pure("Wire", []),
         pure("Paths", ["CSodium"]),
+        rule(
+            "Ratchet", .pure, own: ["CSodium", "Identity", "Noise", "Wire"], foreign: ["Crypto"],
+            pureReason + " Crypto is there for ML-KEM-768, which libsodium does not have."),
 
         // Drivers.
         rule(
@@ -61,6 +64,11 @@ enum ModuleGraph {
             "SignalingClient", .driver, own: ["Identity", "Wire"],
             foreign: webSocket.union(["Dispatch", "Glibc", "Logging"]),
             "It drives one WebSocket connection, and what the frames mean is Wire's."),
+
+        rule(
+            "Vault", .driver, own: ["CSodium", "Identity", "Noise", "Wire"],
+            foreign: ["Dispatch", "Foundation", "GRDB", "Glibc", "NIOConcurrencyHelpers"],
+            "It drives the database and seals what goes in; ratchets and messages are bytes and records to it."),
 
         // Sessions with peers.
         rule(
@@ -77,7 +85,7 @@ enum ModuleGraph {
         // Programs.
         rule(
             "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Wire"],
-            foreign: system.union(["ArgumentParser", "Logging"]),
+            foreign: system.union(["ArgumentParser", "Logging", "NIOConcurrencyHelpers"]),
             "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory."),
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
@@ -98,11 +106,17 @@ enum ModuleGraph {
         // Fuzzing.
         rule(
             "FuzzTargets", .session, folder: "Tests/FuzzTests/Targets",
-            own: ["Identity", "Noise", "Paths", "SecureTransport", "Wire"], foreign: [],
+            own: ["Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "Wire"], foreign: [],
             "It calls what reads bytes from outside, and needs nothing else."),
         rule(
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],
             "It is the door through which libFuzzer comes in."),
+
+        // The vault under test.
+        rule(
+            "VaultWriter", .program, folder: "Tests/VaultWriter", own: ["Identity", "Noise", "Vault"],
+            foreign: ["Foundation"],
+            "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
 
         // What tests need whatever they test.
         rule(

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NATLab
 import Testing
 
 /// Something on a TCP port of the loopback that is no signaling server.
@@ -26,7 +26,7 @@ final class FakeServer: Sendable {
     let port: UInt16
     var url: String { "ws://127.0.0.1:\(port)" }
     private let listener: Int32
-    private let connections = Mutex<[Int32]>([])
+    private let connections = Locked<[Int32]>([])
 
     init(_ manner: Manner) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NATLab
 
 /// A server that lies about who talks: stands between its clients and an honest one, and edits what passes.
 final class LyingServer: Sendable {
@@ -11,7 +11,7 @@ final class LyingServer: Sendable {
 
     let port: UInt16
     private let listener: Int32
-    private let connections = Mutex<[Int32]>([])
+    private let connections = Locked<[Int32]>([])
 
     /// - Parameter edit: gets every binary message.
     init(before honest: UInt16, edit: @escaping Edit) throws {

@@ -1,10 +1,9 @@
 import Foundation
 import NATLab
-import Synchronization
 
 /// Tells the story on the terminal, in order and with times.
 final class Narrator: Sendable {
-    private let began = Mutex(ContinuousClock.now)
+    private let began = Locked(ContinuousClock.now)
     private let hasColor = isatty(STDOUT_FILENO) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
     private enum Style: String {

@@ -1,6 +1,5 @@
 import CNATLab
 import Foundation
-import Synchronization
 
 /// The process that keeps a laboratory's namespaces alive, and the only way into them.
 ///
@@ -20,7 +19,7 @@ final class Holder: Sendable {
         var descriptors: [Int32] { [control, user, mount, pids] + networks.values }
     }
 
-    private let state: Mutex<State?>
+    private let state: Locked<State?>
     private let gone = Watched(false)
 
     init() throws(LabError) {
@@ -39,7 +38,7 @@ final class Holder: Sendable {
         }
         let folder = "/proc/\(process)/ns"
         func namespace(_ kind: String) -> Int32 { open("\(folder)/\(kind)", O_RDONLY | O_CLOEXEC) }
-        state = Mutex(
+        state = Locked(
             State(
                 control: pair.ours, process: process, processDescriptor: natlab_process_descriptor(process),
                 user: hasUserNamespace ? namespace("user") : -1, mount: namespace("mnt"), pids: namespace("pid"),

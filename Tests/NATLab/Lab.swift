@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// A world of its own: an internet, sites with NATs, and hosts, in network namespaces that only it knows.
 ///
@@ -8,7 +7,7 @@ import Synchronization
 package final class Lab: Sendable {
     private let holder: Holder
     private let hosts: [String: LabHost]
-    private let slot = Mutex(true)
+    private let slot = Locked(true)
 
     /// Time in which the namespaces, links, addresses and rules were made, without the wait for a turn.
     package let setupTime: Duration

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// A computer in the laboratory, with one interface, `eth0`.
 package final class LabHost: Sendable {
@@ -7,7 +6,7 @@ package final class LabHost: Sendable {
     package let site: LabSite
     let holder: Holder
     private let position: Int
-    private let generation = Mutex(0)
+    private let generation = Locked(0)
 
     init(_ name: String, position: Int, at site: LabSite, _ holder: Holder) {
         self.name = name

@@ -1,6 +1,5 @@
 import CNATLab
 import Foundation
-import Synchronization
 
 /// A line that a program wrote, without its line end, and when it was read.
 package struct OutputLine: Sendable {
@@ -56,7 +55,7 @@ package final class LabProcess: Sendable {
     package let processID: Int32
 
     private let output = Watched(Output())
-    private let input: Mutex<Int32>
+    private let input: Locked<Int32>
     private let outputDescriptor: Int32
     private let errorDescriptor: Int32
     private let observer: Observer?
@@ -67,7 +66,7 @@ package final class LabProcess: Sendable {
         self.observer = observer
         self.name = name
         self.processID = processID
-        self.input = Mutex(input)
+        self.input = Locked(input)
         outputDescriptor = output
         errorDescriptor = error
         let process = natlab_process_descriptor(processID)

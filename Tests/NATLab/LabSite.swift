@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What the hosts behind one NAT (or one open host) have in common: the NAT and the link to the internet.
 package final class LabSite: Sendable {
     package let name: String
@@ -7,7 +5,7 @@ package final class LabSite: Sendable {
     let site: LabPlan.Site
     let addresses: AddressPlan
     private let holder: Holder
-    private let generation = Mutex(0)
+    private let generation = Locked(0)
 
     init(_ site: LabPlan.Site, _ addresses: AddressPlan, _ holder: Holder) {
         name = site.name

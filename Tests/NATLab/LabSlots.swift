@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Limits how many laboratories exist at once, however many tests run in parallel. First come, first served.
 final class LabSlots: Sendable {
@@ -12,10 +11,10 @@ final class LabSlots: Sendable {
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     init(_ count: Int) {
-        state = Mutex(State(free: max(2, count)))
+        state = Locked(State(free: max(2, count)))
     }
 
     func take() async {

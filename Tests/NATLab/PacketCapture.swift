@@ -1,6 +1,5 @@
 import CNATLab
 import Foundation
-import Synchronization
 
 /// A packet as a host sent or received it.
 package struct CapturedPacket: Sendable {
@@ -24,7 +23,7 @@ package struct CapturedPacket: Sendable {
 package final class PacketCapture: Sendable {
     private let descriptor: Int32
     private let record = Watched<[CapturedPacket]>([])
-    private let lost = Mutex(0)
+    private let lost = Locked(0)
 
     init(descriptor: Int32) {
         self.descriptor = descriptor

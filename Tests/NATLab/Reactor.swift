@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// One thread that waits for descriptors and deadlines, for all laboratories of the process.
 ///
@@ -26,7 +25,7 @@ final class Reactor: Sendable {
         var lastTimer: UInt64 = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let waking: Pipe?
 
     private init() {

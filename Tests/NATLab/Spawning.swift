@@ -1,6 +1,5 @@
 import CNATLab
 import Foundation
-import Synchronization
 
 extension LabError {
     init(_ failure: natlab_failure) {
@@ -76,9 +75,9 @@ extension LabProcess {
 
     /// Programs outside of laboratories, which nothing but this would end with the process that started them.
     private enum Strays {
-        private static let all: Mutex<[LabProcess]> = {
+        private static let all: Locked<[LabProcess]> = {
             atexit { Strays.kill() }
-            return Mutex([])
+            return Locked([])
         }()
 
         static func add(_ process: LabProcess) {

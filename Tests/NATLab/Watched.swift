@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A value behind a lock whose changes can be awaited, always with a deadline: what tests use instead of sleeping.
 package final class Watched<Value: Sendable>: Sendable {
     /// Both closures run with the lock held. `attempt` says whether it has resumed its waiter.
@@ -14,10 +12,10 @@ package final class Watched<Value: Sendable>: Sendable {
         var lastWaiter: UInt64 = 0
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     package init(_ value: Value) {
-        state = Mutex(State(value: value))
+        state = Locked(State(value: value))
     }
 
     /// A copy of the present value.

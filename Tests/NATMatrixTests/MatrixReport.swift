@@ -1,6 +1,5 @@
 import Foundation
 import NATLab
-import Synchronization
 
 /// What one cell of the matrix showed.
 struct CellResult: Sendable {
@@ -22,7 +21,7 @@ final class MatrixReport: Sendable {
         let began = ContinuousClock.now
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     func record(_ alice: NATProfile, _ bob: NATProfile, _ result: CellResult) {
         let count = NATProfile.allCases.count
@@ -46,7 +45,9 @@ final class MatrixReport: Sendable {
     private func write() {
         guard let path = ProcessInfo.processInfo.environment["SOTTO_MATRIX_OUT"] else { return }
         let all = NATProfile.allCases.count * NATProfile.allCases.count
-        let text = state.withLock { $0.cells.count == all ? Self.markdown($0.cells, $0.scenarios.sorted()) : nil }
+        let text = state.withLock {
+            $0.cells.count == all ? Self.markdown($0.cells, $0.scenarios.sorted()) : nil
+        }
         guard let text else { return }
         do {
             try text.write(toFile: path, atomically: true, encoding: .utf8)

@@ -1,6 +1,5 @@
 import Foundation
 import NATLab
-import Synchronization
 
 /// Somebody with a home directory on a host of the laboratory, using `sotto`.
 final class Person: Sendable {
@@ -17,7 +16,7 @@ final class Person: Sendable {
         var addressee: String?
     }
 
-    private let run = Mutex(Run())
+    private let run = Locked(Run())
 
     init(_ name: String, home: String, on host: LabHost) {
         self.name = name

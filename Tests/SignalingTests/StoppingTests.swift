@@ -35,9 +35,12 @@ import Wire
         _ lookup: SlowLookup, _ events: @escaping @Sendable (SignalingEvent) -> Void = { _ in }
     ) throws -> ClientSettings {
         let identity = try Identity.generate()
+        // No attempt ends by itself while the lookup takes as long as the test wants.
+        var timing = impatient
+        timing.connect = .minutes(10)
         return ClientSettings(
             url: try ServerURL("ws://somewhere.invalid:1"), peer: identity.peerID.key, sign: { identity.sign($0) },
-            trust: .system, timing: impatient, logger: quiet, events: events,
+            trust: .system, timing: timing, logger: quiet, events: events,
             lookUp: { host, _ in lookup.answer(host) })
     }
 
@@ -60,6 +63,29 @@ import Wire
             try await gone.next("the end of the lookup") { $0 }
         }
         #expect(result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } == "")
+    }
+
+    /// The names of STUN and TURN servers are looked up in the same way.
+    @Test func otherNamesAreLookedUpTogetherUntilItIsStopped() async throws {
+        let (asked, told) = (Recorder<HostName>(), Recorder<[HostName: [IPAddress]]>())
+        let mayAnswer = DispatchSemaphore(value: 0)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let client = SignalingClient(try Self.settings(SlowLookup(asked, mayAnswer, gone: Recorder())), eventLoop: loop)
+        let hosts = try ["a.example", "b.example"].map { try HostName($0) }
+        for isStopped in [false, true] {
+            try await loop.submit { client.lookUp(hosts) { told.append($0) } }.get()
+            for _ in hosts { _ = try await asked.next("the lookup", within: 60) { $0 } }
+            if isStopped {
+                client.stop()
+                _ = try await loop.submit {}.get()
+            }
+            for _ in hosts { mayAnswer.signal() }
+            if !isStopped {
+                let addresses = try await told.next("the answer", within: 60) { $0 }
+                #expect(addresses == [hosts[0]: [.v4(127, 0, 0, 1)], hosts[1]: [.v4(127, 0, 0, 1)]])
+            }
+        }
+        #expect(told.all.count == 1)
     }
 
     /// Nobody waits for an answer that is not wanted any more.

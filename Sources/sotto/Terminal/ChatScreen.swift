@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// What the user did.
 enum ChatInput: Equatable, Sendable {
@@ -28,7 +28,7 @@ final class ChatScreen: Sendable {
     }
 
     private let terminal: any TerminalDevice
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let queue = InputQueue<ChatInput>(capacity: 64)
 
     /// What the user does, until `close` or the end of the input. For one reader. At most 64 inputs wait to be read;
@@ -42,7 +42,7 @@ final class ChatScreen: Sendable {
         self.terminal = terminal
         var renderer = ChatRenderer(contact: contact, traits: terminal.traits)
         renderer.status = status
-        state = Mutex(State(renderer: renderer))
+        state = NIOLockedValueBox(State(renderer: renderer))
         terminal.start { [weak self] event in self?.handle(event) }
         draw { $0.renderer.redrawFooter($0.editor) }
     }
@@ -89,7 +89,7 @@ final class ChatScreen: Sendable {
     // MARK: Input
 
     private func handle(_ event: TerminalEvent) {
-        let inputs = state.withLock { state -> [ChatInput] in
+        let inputs = state.withLockedValue { state -> [ChatInput] in
             guard !state.isClosed else { return [] }
             switch event {
             case .bytes(let bytes): return take(bytes, &state)
@@ -134,7 +134,7 @@ final class ChatScreen: Sendable {
     }
 
     private func draw(_ change: (inout State) -> String) {
-        state.withLock { state in
+        state.withLockedValue { state in
             guard !state.isClosed else { return }
             let output = change(&state)
             // Unintelligent places get the line ends they expect.

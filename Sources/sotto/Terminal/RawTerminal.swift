@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The terminal the process was started in: raw mode while a chat runs, bytes and size changes as events, and the old
 /// state back at the end, whatever the end is.
@@ -15,7 +15,10 @@ final class RawTerminal: TerminalDevice {
 
     private let input: Int32
     private let output: Int32
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
+    /// Held while the terminal's mode changes: after a stop both the thread that asked for it and the one that hears of SIGCONT
+    /// take the terminal over again.
+    private let mode = NIOLock()
 
     /// Ends bracketed paste and colours, shows the cursor.
     private static let epilogue: StaticString = "\u{1B}[?2004l\u{1B}[0m\u{1B}[?25h"
@@ -34,7 +37,7 @@ final class RawTerminal: TerminalDevice {
         var original = termios()
         let isRaw = traits.isInteractive && tcgetattr(input, &original) == 0 && Self.makeRaw(input, original)
         traits.isInteractive = isRaw
-        state = Mutex(State(traits: traits, original: isRaw ? original : nil))
+        state = NIOLockedValueBox(State(traits: traits, original: isRaw ? original : nil))
         if isRaw {
             TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
             write(Self.prologue)
@@ -43,7 +46,7 @@ final class RawTerminal: TerminalDevice {
 
     deinit { close() }
 
-    var traits: TerminalTraits { state.withLock(\.traits) }
+    var traits: TerminalTraits { state.withLockedValue(\.traits) }
 
     func start(_ handler: @escaping @Sendable (TerminalEvent) -> Void) {
         let reader = DescriptorReader(input) { bytes in handler(bytes.map { .bytes($0) } ?? .endOfInput) }
@@ -52,7 +55,7 @@ final class RawTerminal: TerminalDevice {
             switch number {
             case SIGWINCH:
                 let columns = Self.columns(of: output)
-                state.withLock { $0.traits.columns = columns }
+                state.withLockedValue { $0.traits.columns = columns }
                 handler(.resized(columns: columns))
             case SIGCONT:
                 reenter()
@@ -60,7 +63,7 @@ final class RawTerminal: TerminalDevice {
             default: handler(.interrupted)
             }
         }
-        state.withLock { state in
+        state.withLockedValue { state in
             state.reader = reader
             state.signals = signals
         }
@@ -87,7 +90,7 @@ final class RawTerminal: TerminalDevice {
     }
 
     func suspend() {
-        TerminalRestoration.disarm()
+        mode.withLock { TerminalRestoration.disarm() }
         // Threads that Dispatch made block signals, and those that they made do, too: the stop would stay pending.
         var stop = sigset_t()
         sigemptyset(&stop)
@@ -100,7 +103,7 @@ final class RawTerminal: TerminalDevice {
     }
 
     func close() {
-        let (reader, signals) = state.withLock { state in
+        let (reader, signals) = state.withLockedValue { state in
             defer {
                 state.isClosed = true
                 state.reader = nil
@@ -111,14 +114,16 @@ final class RawTerminal: TerminalDevice {
         }
         signals?.cancel()
         reader?.stop()
-        TerminalRestoration.disarm()
+        mode.withLock { TerminalRestoration.disarm() }
     }
 
     /// Raw mode again, after the shell had the terminal.
     private func reenter() {
-        guard let original = state.withLock({ $0.original }), Self.makeRaw(input, original) else { return }
-        TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
-        write(Self.prologue)
+        mode.withLock {
+            guard let original = state.withLockedValue({ $0.original }), Self.makeRaw(input, original) else { return }
+            TerminalRestoration.arm(input: input, original: original, output: output, epilogue: Self.epilogue)
+            write(Self.prologue)
+        }
     }
 
     /// Byte by byte, no echo, no signals from keys; the translation of line ends on output stays, for the sake of others
