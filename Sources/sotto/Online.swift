@@ -37,7 +37,9 @@ enum Online {
         if StandardOutput.isBroken { throw ExitCode(1) }
     }
 
-    /// Cancels the work at the first signal that wants the program to end, and ends the program at the second.
+    /// Cancels the work at the first signal that wants the program to end, and ends the program at the second. Signals are
+    /// heeded as long as the process lives: one that was sent when the work came to its end by itself may arrive later, and
+    /// must not turn a program that leaves in good order into one that was killed.
     private final class Ending: Sendable {
         private final class Order: Sendable {
             private struct State {
@@ -67,13 +69,14 @@ enum Online {
             }
         }
 
+        private static let heeded = Mutex<[SignalEvents]>([])
         private let order = Order()
-        private let signals: SignalEvents
 
         init() {
-            signals = SignalEvents([SIGINT, SIGTERM, SIGHUP]) { [order] _ in
+            let signals = SignalEvents([SIGINT, SIGTERM, SIGHUP]) { [order] _ in
                 if !order.give() { exit(1) }
             }
+            Self.heeded.withLock { $0.append(signals) }
             StandardOutput.whenBroken { [order] in order.give() }
         }
 
@@ -81,7 +84,6 @@ enum Online {
 
         func finish() {
             StandardOutput.whenBroken(nil)
-            signals.cancel()
         }
     }
 }

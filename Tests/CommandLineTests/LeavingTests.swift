@@ -96,6 +96,18 @@ import Testing
         #expect(try before == Snapshot(pair.alice.home))
     }
 
+    /// It leaves by itself when its input ends; a signal that meets it on the way does not matter.
+    @Test func aSignalOnTheWayOutChangesNothing() async throws {
+        let pair = try await Common.shared.onlinePair()
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGTERM, SIGINT, SIGHUP] {
+            let chatting = try pair.alice.start(["--json", "chat", "bob"])
+            try await chatting.event("ready")
+            chatting.closeInput()
+            #expect(try await chatting.end(by: signal) == .code(0))
+            #expect(chatting.errorText == "")
+        }
+    }
+
     // MARK: Two at once
 
     @Test func onlyOneProcessIsOnlineWithAHome() async throws {
