@@ -69,14 +69,14 @@ enum Online {
             }
         }
 
-        private static let heeded = Mutex<[SignalEvents]>([])
+        private static let heeded = NIOLockedValueBox<[SignalEvents]>([])
         private let order = Order()
 
         init() {
             let signals = SignalEvents([SIGINT, SIGTERM, SIGHUP]) { [order] _ in
                 if !order.give() { exit(1) }
             }
-            Self.heeded.withLock { $0.append(signals) }
+            Self.heeded.withLockedValue { $0.append(signals) }
             StandardOutput.whenBroken { [order] in order.give() }
         }
 
