@@ -44,7 +44,7 @@ package struct OutboxReference: Hashable, Sendable {
 extension OutboxEntry {
     /// Longest ciphertext, and longest content, in bytes.
     package static let maximumSize = 128 << 10
-    static let envelopeIDByteCount = 16
+    package static let envelopeIDByteCount = 16
 }
 
 extension VaultReader {
