@@ -190,13 +190,12 @@ package actor Messenger {
         bookGeneration = generation
         book = fresh
         for conversation in conversations.values {
-            guard let contact = book.contact(conversation.contact.peer) else {
-                conversation.session?.close(code: CloseCode.refused, reason: "")
+            guard let contact = book.contact(conversation.contact.peer), contact.isWelcome else {
                 conversations[conversation.contact.peer] = nil
+                conversation.session?.close(code: CloseCode.refused, reason: "")
                 continue
             }
             conversation.contact = contact
-            if !contact.isWelcome { conversation.session?.close(code: CloseCode.refused, reason: "") }
         }
         guard node != nil else { return }
         registerCapabilities()
