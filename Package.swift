@@ -83,8 +83,8 @@ let package = Package(
         .executableTarget(
             name: "sotto",
             dependencies: [
-                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
-                argumentParser, logging, nioConcurrency, nioPosix,
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Vault",
+                "Wire", argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),
 

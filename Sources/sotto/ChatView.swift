@@ -82,7 +82,7 @@ final class ChatView: Sendable {
             tellServer(isGone: true, "no connection to the server (\(reason)); trying again")
         case .ready:
             tellServer(isGone: false, "connected to the server again")
-        case .online, .offline, .path, .state, .pong, .server:
+        case .online, .offline, .path, .state, .pong, .server, .mailbox, .request, .changed, .expired, .typing, .notice:
             break
         }
         return nil

@@ -90,9 +90,8 @@ struct NetworkOptions: ParsableArguments {
 
     @OptionGroup var trust: TrustOptions
 
-    func messengerOptions(failsWhenAbsent: Bool) throws -> MessengerOptions {
-        MessengerOptions(
-            policy: path, certificateFile: try trust.certificateFile(), failsWhenAbsent: failsWhenAbsent)
+    func messengerOptions() throws -> MessengerOptions {
+        MessengerOptions(policy: path, certificateFile: try trust.certificateFile())
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Identity
 import Messenger
+import Vault
 import Wire
 
 /// An error as the user meets it: a code for scripts, a sentence for people, exit status 1.
@@ -17,8 +18,10 @@ struct Failure: Error {
     init(_ error: any Error) {
         switch error {
         case let failure as Failure: self = failure
+        case let error as VaultError: self.init(Self.code(error), DisplayText.harmless(error.description))
         case let error as HomeError: self.init(Self.code(error), error.description)
         case let error as ContactError: self.init("contact", error.description)
+        case SendError.contact(let error): self.init("contact", error.description)
         case let error as SendError: self.init("message", error.description)
         case let error as ServerUnavailable: self.init("server", error.reason)
         case let error as InviteError: self.init("invite", Self.explain(error))
@@ -50,6 +53,21 @@ struct Failure: Error {
         case .newerVersion: "newer-version"
         case .system: "system"
         case .inUse: "in-use"
+        }
+    }
+
+    private static func code(_ error: VaultError) -> String {
+        switch error {
+        case .missing, .wrongIdentity, .damaged: "damaged"
+        case .newerVersion: "newer-version"
+        case .diskFull: "disk-full"
+        case .readOnly: "read-only"
+        case .locked: "locked"
+        case .system, .outOfMemory: "system"
+        case .exists: "exists"
+        case .wrongPassphrase: "passphrase"
+        case .notAnExport: "archive"
+        case .closed, .overloaded, .superseded, .rejected, .outOfRange, .duplicate, .unknown: "failed"
         }
     }
 }

@@ -10,12 +10,12 @@ enum Online {
     ///   - body: ends when its work is done, when ``Messenger/events`` end, or when its task is cancelled: by a signal, or because nobody
     ///     reads standard output any more. No task of its may outlive it: the thread that the messenger runs on ends next.
     static func run(
-        _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil, failsWhenAbsent: Bool = false,
+        _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil,
         body: @escaping @Sendable (Messenger) async throws -> Void
     ) async throws {
         let home = try common.unlock()
         if let contact { _ = try home.book().contact(named: contact) }
-        let options = try network.messengerOptions(failsWhenAbsent: failsWhenAbsent)
+        let options = try network.messengerOptions()
         let ending = Ending()
         defer { ending.finish() }
         let thread = EventThread()

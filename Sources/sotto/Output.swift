@@ -82,6 +82,7 @@ extension Output {
         case .online(let contact): session(contact, "online", reason: nil)
         case .offline(let contact, let reason): session(contact, "offline", reason: reason)
         case .server(let state): server(state)
+        case .mailbox, .request, .changed, .expired, .typing, .notice: break
         }
     }
 

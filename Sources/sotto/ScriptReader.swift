@@ -31,7 +31,7 @@ enum ScriptReader {
     /// Waits a little for what was not confirmed yet, and goes.
     static func leave(_ messenger: Messenger) async {
         let end = ContinuousClock.now + .seconds(farewell)
-        while await messenger.undelivered > 0, .now < end, !Task.isCancelled {
+        while await messenger.unsettled > 0, .now < end, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(20))
         }
         await messenger.stop()

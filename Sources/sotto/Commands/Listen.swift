@@ -48,7 +48,7 @@ struct Listen: AsyncParsableCommand {
         case .server(.disconnected(let reason, let retryIn)):
             guard let retryIn else { throw Failure("server", reason) }
             output.notice("No connection to the server (\(reason)); trying again in \(Int(retryIn.rounded(.up))) s.")
-        case .server, .state, .pong:
+        case .server, .state, .pong, .mailbox, .request, .changed, .expired, .typing, .notice:
             break
         }
     }

@@ -43,7 +43,7 @@ struct Send: AsyncParsableCommand {
     func run() async throws {
         try await common.run { output in
             let text = try message()
-            try await Online.run(common, network, contact: name, failsWhenAbsent: true) { messenger in
+            try await Online.run(common, network, contact: name) { messenger in
                 try await deliver(text, by: messenger, output)
             }
         }
@@ -88,7 +88,6 @@ struct Send: AsyncParsableCommand {
                 throw Failure("undelivered", "\(contact.name): \(reason ?? "the message was not delivered")")
             case .server(.disconnected(let reason, _)):
                 serverFailure = reason
-                await messenger.withdraw(id, to: contact, reason: reason)
             default:
                 break
             }
@@ -100,7 +99,7 @@ struct Send: AsyncParsableCommand {
 
     private func withdraw(_ id: MessageID, to contact: Contact, _ messenger: Messenger) async {
         guard (try? await Task.sleep(for: .seconds(timeout))) != nil else { return }
-        await messenger.withdraw(id, to: contact, reason: "not delivered within \(timeout.formatted()) seconds")
+        await messenger.stop()
     }
 
     private func endGrace(_ messenger: Messenger) async {
