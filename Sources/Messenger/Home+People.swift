@@ -31,7 +31,8 @@ extension Home {
             try book.put(contact)
             let stored = try book.store(contact, in: transaction, before: before)
             // Only the latest request waits.
-            for entry in try transaction.outbox(for: stored.row, first: 16) where entry.kind == MessageContent.requestKind {
+            for entry in try transaction.outbox(for: stored.row, first: 16)
+            where entry.kind == MessageContent.requestKind {
                 try transaction.removeOutbox(envelope: entry.envelopeID)
             }
             let body = MessageContent.Body.contactRequest(
@@ -93,8 +94,9 @@ extension Home {
 
     /// Puts a message into the outbox for whoever is online with this home, now or later.
     ///
+    /// - Parameter answers: the message of either that it answers.
     /// - Throws: ``SendError``, ``ContactError``, ``VaultError``.
-    package func leave(_ text: String, for contact: Contact) throws -> MessageID {
+    package func leave(_ text: String, for contact: Contact, answers: MessageID? = nil) throws -> MessageID {
         try Messenger.check(text)
         guard let row = contact.row else { throw ContactError.unknown(name: contact.name) }
         let id = MessageID.random()
@@ -106,10 +108,14 @@ extension Home {
                 contact: row, direction: .outgoing, messageID: id.bytes, text: text, sentAt: now, storedAt: now,
                 state: .queued)
             message.expiresAfter = stored.expiresAfter
+            message.replyTo = answers?.bytes
             message.sequence = now &* 1000
             try transaction.appendMessage(message)
-            try transaction.enqueue(
-                .text(text, answers: nil, expiresAfter: stored.expiresAfter), for: row, messageID: id.bytes)
+            let content = MessageContent(
+                id: id.bytes, sentAt: now, sequence: message.sequence,
+                body: .text(text, answers: answers?.bytes, expiresAfter: stored.expiresAfter))
+            try transaction.enqueue(content, for: row, messageID: id.bytes, now: now)
+            transaction.noteOutboxChange()
         }
         return id
     }

@@ -22,6 +22,14 @@ extension Messenger {
         }
     }
 
+    /// Of the ``unsettled`` messages those that are on their way now: their receiver is here, or has a mailbox.
+    package var underWay: Int {
+        conversations.values.reduce(0) { sum, conversation in
+            guard conversation.session != nil || mailDesk.info != nil else { return sum }
+            return sum + conversation.outbox.entries.count { $0.messageID != nil && !$0.isMailed }
+        }
+    }
+
     /// Messages that the contact has not confirmed yet.
     package func undelivered(to contact: Contact) -> Int {
         conversations[contact.peer]?.outbox.messageCount ?? 0
@@ -47,7 +55,9 @@ extension Messenger {
 
     /// Tells a contact who is here that the user writes, or has stopped.
     package func setTyping(_ isTyping: Bool, to contact: Contact) {
-        guard let conversation = conversations[contact.peer], conversation.session != nil else { return }
+        guard book.sendsTyping, let conversation = conversations[contact.peer], conversation.session != nil else {
+            return
+        }
         conversation.put(.typing(isTyping))
         flush(conversation)
     }
@@ -64,12 +74,15 @@ extension Messenger {
 
     /// Accepts a message. What becomes of it arrives as ``MessengerEvent/state(_:_:_:reason:)``: *queued* once it is on the disk, or *failed*.
     ///
-    /// - Parameter answers: the message of either that it answers.
+    /// - Parameters:
+    ///   - answers: the message of either that it answers.
+    ///   - id: a new one, for callers who must know it before anything happens.
     @discardableResult
-    package func send(_ text: String, to contact: Contact, answers: MessageID? = nil) throws(SendError) -> MessageID {
+    package func send(
+        _ text: String, to contact: Contact, answers: MessageID? = nil, id: MessageID = .random()
+    ) throws(SendError) -> MessageID {
         try Self.check(text)
         let conversation = try writable(contact)
-        let id = MessageID.random()
         let expiresAfter = conversation.contact.expiresAfter
         let content = content(.text(text, answers: answers?.bytes, expiresAfter: expiresAfter), id: id)
         var message = StoredMessage(
