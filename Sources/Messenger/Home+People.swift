@@ -126,10 +126,28 @@ extension Home {
         return try vault.read { try $0.message(row, .outgoing, id: id.bytes) }
     }
 
+    /// The message of either under this id.
+    package func message(_ id: MessageID, with contact: Contact) throws -> StoredMessage? {
+        guard let row = contact.row else { return nil }
+        return try vault.read { try $0.message(row, id: id.bytes) }
+    }
+
     /// The last `count` messages with a contact before a row, oldest first.
     package func history(_ contact: Contact, before row: Int64 = .max, last count: Int) throws -> [StoredMessage] {
         guard let contactRow = contact.row else { return [] }
         return try vault.read { try $0.messages(with: contactRow, before: row, last: count) }
+    }
+
+    /// The next `count` messages with a contact after a row, oldest first.
+    package func history(_ contact: Contact, after row: Int64, first count: Int) throws -> [StoredMessage] {
+        guard let contactRow = contact.row else { return [] }
+        return try vault.read { try $0.messages(with: contactRow, after: row, first: count) }
+    }
+
+    /// The first `count` messages of a contact after a row that the user has not seen, oldest first.
+    package func unread(_ contact: Contact, after row: Int64 = 0, first count: Int) throws -> [StoredMessage] {
+        guard let contactRow = contact.row else { return [] }
+        return try vault.read { try $0.messages(to: contactRow, in: .unread, after: row, first: count) }
     }
 
     /// How much waits and how much is unread, by contact.

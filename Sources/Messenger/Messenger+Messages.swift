@@ -22,12 +22,11 @@ extension Messenger {
         }
     }
 
-    /// Of the ``unsettled`` messages those that are on their way now: their receiver is here, or has a mailbox.
-    package var underWay: Int {
-        conversations.values.reduce(0) { sum, conversation in
-            guard conversation.session != nil || mailDesk.info != nil else { return sum }
-            return sum + conversation.outbox.entries.count { $0.messageID != nil && !$0.isMailed }
-        }
+    /// Something is not on the disk yet, or is on its way to a receiver who is here or has a mailbox: leaving a moment later is better.
+    package var isBusy: Bool { pendingCommits > 0 || conversations.values.contains { isUnderWay($0) } }
+
+    private func isUnderWay(_ conversation: Conversation) -> Bool {
+        (conversation.session != nil || mailDesk.info != nil) && conversation.outbox.hasUnmailed
     }
 
     /// Messages that the contact has not confirmed yet.

@@ -61,8 +61,15 @@ struct CommonOptions: ParsableArguments {
     }
 
     /// Unlocks the home.
-    func unlock() throws -> Home {
-        try Home.open(at: homeDirectory) { try passphrase(isNew: false) }
+    ///
+    /// - Parameter searchable: whether messages will be searched.
+    func unlock(searchable: Bool = false) throws -> Home {
+        let home = try Home.open(at: homeDirectory, searchable: searchable) { try passphrase(isNew: false) }
+        if home.wasUpgraded {
+            StandardError.write(
+                "sotto: contacts and settings of an older version were moved into the vault of \(homeDirectory).\n")
+        }
+        return home
     }
 }
 

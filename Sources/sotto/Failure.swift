@@ -8,17 +8,22 @@ import Wire
 struct Failure: Error {
     let code: String
     let message: String
+    /// With the code `storage`: what is the matter with the vault, in one word for scripts.
+    var cause: String?
 
-    init(_ code: String, _ message: String) {
+    init(_ code: String, _ message: String, cause: String? = nil) {
         self.code = code
         self.message = message
+        self.cause = cause
     }
 
     /// What went wrong, in the user's words.
     init(_ error: any Error) {
         switch error {
         case let failure as Failure: self = failure
-        case let error as VaultError: self.init(Self.code(error), DisplayText.harmless(error.description))
+        case let error as VaultError:
+            self.init(
+                Self.code(error), DisplayText.harmless(error.description), cause: Self.cause(error))
         case let error as HomeError: self.init(Self.code(error), error.description)
         case let error as ContactError: self.init("contact", error.description)
         case SendError.contact(let error): self.init("contact", error.description)
@@ -58,16 +63,23 @@ struct Failure: Error {
 
     private static func code(_ error: VaultError) -> String {
         switch error {
-        case .missing, .wrongIdentity, .damaged: "damaged"
         case .newerVersion: "newer-version"
-        case .diskFull: "disk-full"
-        case .readOnly: "read-only"
-        case .locked: "locked"
-        case .system, .outOfMemory: "system"
         case .exists: "exists"
         case .wrongPassphrase: "passphrase"
         case .notAnExport: "archive"
-        case .closed, .overloaded, .superseded, .rejected, .outOfRange, .duplicate, .unknown: "failed"
+        default: cause(error) == nil ? "failed" : "storage"
+        }
+    }
+
+    /// What is the matter with the vault; `nil` when nothing is.
+    static func cause(_ error: VaultError) -> String? {
+        switch error {
+        case .diskFull: "disk-full"
+        case .readOnly: "read-only"
+        case .missing, .wrongIdentity, .damaged: "damaged"
+        case .locked: "busy"
+        case .system, .outOfMemory, .closed, .overloaded, .superseded: "system"
+        case .newerVersion, .exists, .wrongPassphrase, .notAnExport, .rejected, .outOfRange, .duplicate, .unknown: nil
         }
     }
 }

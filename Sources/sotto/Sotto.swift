@@ -20,8 +20,7 @@ struct Sotto: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, ID.self, InviteCommand.self, Add.self, Contacts.self, Verify.self, Chat.self, Listen.self,
-            Send.self,
-            Ping.self, Netcheck.self,
+            Send.self, History.self, Search.self, Ping.self, Netcheck.self,
         ])
 
     static func main() async {

@@ -22,11 +22,11 @@ struct Chat: AsyncParsableCommand {
 
     func run() async throws {
         try await common.run { output in
-            try await Online.run(common, network, contact: name) { messenger in
+            try await Online.run(common, network, contact: name) { messenger, home in
                 let contact = try await messenger.contact(named: name)
                 await messenger.keepConnected(to: contact, onScreen: true)
                 if output.isJSON {
-                    try await script(messenger, contact, output)
+                    try await script(messenger, home, contact, output)
                 } else {
                     try await converse(messenger, contact)
                 }
@@ -36,15 +36,24 @@ struct Chat: AsyncParsableCommand {
 
     // MARK: For scripts
 
-    private func script(_ messenger: Messenger, _ contact: Contact, _ output: Output) async throws {
+    private func script(_ messenger: Messenger, _ home: Home, _ contact: Contact, _ output: Output) async throws {
+        let script = ScriptReader(messenger, only: contact, output)
+        let unread = Unread(messenger, home)
         async let _: Void = {
-            _ = await ScriptReader.run(messenger, only: contact, output)
+            _ = await script.run()
             await ScriptReader.leave(messenger)
         }()
+        async let _: Void = unread.keepMarking()
+        try unread.show(of: [contact]) { message, contact in output.message(message, with: contact) }
         for await event in messenger.events {
-            output.common(event)
+            if case .message(let message) = event {
+                guard unread.isNew(message.stored) else { continue }
+                unread.saw(message.stored, of: message.contact)
+            }
+            output.common(event, ref: script.ref(of: event))
             if case .server(.disconnected(let reason, nil)) = event { throw Failure("server", reason) }
         }
+        await unread.settle()
     }
 
     // MARK: For people

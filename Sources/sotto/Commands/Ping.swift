@@ -31,7 +31,7 @@ struct Ping: AsyncParsableCommand {
 
     func run() async throws {
         try await common.run { output in
-            try await Online.run(common, network, contact: name) { messenger in
+            try await Online.run(common, network, contact: name) { messenger, _ in
                 try await ping(messenger, output)
             }
         }
