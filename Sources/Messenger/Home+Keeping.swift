@@ -1,4 +1,5 @@
 import Foundation
+package import Noise
 package import Vault
 
 // Keeping a home: copies of it, and its end.
@@ -23,6 +24,17 @@ extension Home {
         } catch {
             try? Vault.wipe(at: directory)
             throw error
+        }
+    }
+
+    /// Adds what an exported file holds and is not here yet. New contacts get names that nobody takes for another's.
+    ///
+    /// - Throws: ``VaultError``.
+    package func importArchive(from path: String, passphrase: borrowing SecretBytes) throws -> ArchiveSummary {
+        try vault.importArchive(from: path, passphrase: passphrase) { contact, known in
+            var book = ContactBook(ownName: "", server: "", contacts: known.map { Contact($0) })
+            if (try? book.add(Contact(contact))) != nil { return contact.name }
+            return book.admit(contact.peer, called: contact.name, as: contact.state).name
         }
     }
 

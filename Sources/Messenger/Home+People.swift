@@ -150,6 +150,14 @@ extension Home {
         return try vault.read { try $0.messages(to: contactRow, in: .unread, after: row, first: count) }
     }
 
+    /// How much waits for a contact, and how much of that no mailbox has.
+    package func queue(_ contact: Contact) throws -> (waiting: Int, unmailed: Int) {
+        guard let row = contact.row else { return (0, 0) }
+        return try vault.read { reader in
+            (try reader.outboxCount(for: row), try reader.outboxCount(for: row, unmailedOnly: true))
+        }
+    }
+
     /// How much waits and how much is unread, by contact.
     package func counts() throws -> [ContactRow: (waiting: Int, unread: Int)] {
         try vault.read { reader in

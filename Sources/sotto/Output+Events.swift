@@ -41,6 +41,9 @@ extension Output {
     /// A message of the history, or one that came in.
     func message(_ message: StoredMessage, with contact: Contact) { event(line("message", message, contact)) }
 
+    /// A message that was changed by somebody.
+    func changed(_ message: StoredMessage, with contact: Contact) { event(line("changed", message, contact)) }
+
     private func line(_ event: String, _ message: StoredMessage, _ contact: Contact) -> JSONLine {
         let isText = message.kind == StoredMessage.textKind
         return JSONLine(event: event).adding("contact", .text(contact.name))
@@ -83,6 +86,12 @@ extension Output {
                 .adding("message", .text(message)).adding("cause", cause.map { .text($0) }))
     }
 
+    /// A remark that is not the command's result: an event for scripts, a line on standard error for people.
+    func remark(_ kind: String, _ contact: Contact?, _ message: String) {
+        notice(kind, contact, message)
+        notice(message)
+    }
+
     /// The events that every online command reports alike.
     ///
     /// - Parameter ref: of the line of input that brought the message whose state this is.
@@ -102,7 +111,7 @@ extension Output {
             event(JSONLine(event: "mailbox").adding("waiting", waiting.map { .integer($0) }))
         case .request(let contact):
             event(person("request", contact).adding("greeting", .text(contact.greeting)))
-        case .changed(let message, let contact): event(line("changed", message, contact))
+        case .changed(let message, let contact): changed(message, with: contact)
         case .expired(let id, let contact):
             event(
                 JSONLine(event: "expired").adding("contact", .text(contact.name)).adding("id", .text(id.description)))
