@@ -31,7 +31,8 @@ extension Home {
             try book.put(contact)
             let stored = try book.store(contact, in: transaction, before: before)
             // Only the latest request waits.
-            for entry in try transaction.outbox(for: stored.row, first: 16) where entry.kind == MessageContent.requestKind {
+            for entry in try transaction.outbox(for: stored.row, first: 16)
+            where entry.kind == MessageContent.requestKind {
                 try transaction.removeOutbox(envelope: entry.envelopeID)
             }
             let body = MessageContent.Body.contactRequest(

@@ -82,8 +82,9 @@ extension Messenger {
             let publication = try? prekeys.publication(for: home.identity)
         else { return }
         let request = mailDesk.number(.publication(publication))
-        mailDesk.isPublicationUnderWay = node?.sendMail(
-            .publishPrekeys(request: request, publication: publication.encode())) == true
+        mailDesk.isPublicationUnderWay =
+            node?.sendMail(
+                .publishPrekeys(request: request, publication: publication.encode())) == true
     }
 
     /// Tells the server whose mail we take, when that is not what it was told last.
@@ -181,7 +182,8 @@ extension Messenger {
         if !bundle.isEmpty { take(prekeys: bundle, of: conversation) }
         guard !conversation.ratchet.canSend else { return }
         // The contact has never been here, or what the server has is no use: later.
-        conversation.prekeyRequest.notBefore = Self.monotonicClock() &+ Self.backoff(conversation.prekeyRequest.failures)
+        conversation.prekeyRequest.notBefore =
+            Self.monotonicClock() &+ Self.backoff(conversation.prekeyRequest.failures)
         conversation.prekeyRequest.failures += 1
     }
 

@@ -164,7 +164,8 @@ extension Outbox.Entry {
     /// What the vault has.
     init(_ stored: OutboxEntry) {
         self.init(
-            row: stored.row, envelope: stored.envelopeID, messageID: stored.messageID.flatMap { MessageID($0) }, kind: stored.kind,
+            row: stored.row, envelope: stored.envelopeID, messageID: stored.messageID.flatMap { MessageID($0) },
+            kind: stored.kind,
             isEncrypted: !stored.ciphertext.isEmpty, isStored: true, isMailed: stored.isMailed,
             ciphertext: stored.ciphertext.isEmpty ? nil : stored.ciphertext)
     }
