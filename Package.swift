@@ -77,7 +77,8 @@ let package = Package(
                 "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
                 nioPosix,
             ]),
-        library("Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
+        library(
+            "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
 
         // 4: front ends.
         .executableTarget(
@@ -125,8 +126,8 @@ let package = Package(
         .target(
             name: "PeerLab",
             dependencies: [
-                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "TestTools",
-                "Wire", logging, nioConcurrency, nioCore, nioPosix,
+                "Identity", "Messenger", "Paths", "Ratchet", "SecureTransport", "SignalingClient", "SignalingServer",
+                "TestTools", "Wire", logging, nioConcurrency, nioCore, nioPosix,
             ],
             path: "Tests/PeerLab", swiftSettings: strict),
         tests(
@@ -138,8 +139,8 @@ let package = Package(
         tests(
             "MessengerTests",
             [
-                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "TestTools",
-                "Wire", nioConcurrency, nioCore, nioPosix,
+                "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer",
+                "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests("SottoTests", ["sotto", "TestTools", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
