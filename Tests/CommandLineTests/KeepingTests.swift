@@ -75,7 +75,7 @@ import Testing
         #expect(whole.status == .code(0) && whole.events.first?.number("problems") == 0, "\(whole)")
         let url = URL(filePath: "\(pair.alice.home)/vault.sqlite")
         var bytes = try Data(contentsOf: url)
-        for index in stride(from: bytes.count * 6 / 10, to: bytes.count, by: 4096) { bytes[index + 2000] ^= 1 }
+        for index in stride(from: bytes.count * 6 / 10, to: bytes.count, by: 2000) { bytes[index] ^= 1 }
         try bytes.write(to: url)
         let damaged = try await pair.alice.json(["check"])
         #expect(

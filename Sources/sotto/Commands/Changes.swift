@@ -118,19 +118,21 @@ private enum Change {
     static func run(
         _ common: CommonOptions, _ network: NetworkOptions, _ delivery: DeliveryOptions, _ name: String,
         _ id: MessageID?,
-        _ change: (Home, Contact) throws -> Int64
+        _ change: @escaping @Sendable (Home, Contact) throws -> Int64
     ) async throws {
         try await common.run { output in
             _ = try network.messengerOptions()
             let home = try common.unlock()
             let contact = try home.book().recipient(named: name)
-            let row = try change(home, contact)
-            if let id, let message = try home.message(id, with: contact) {
-                output.changed(message, with: contact)
-            } else if let contact = try home.book().contact(contact.peer) {
-                output.contact(contact)
+            try await Online.heedingSignals {
+                let row = try change(home, contact)
+                if let id, let message = try home.message(id, with: contact) {
+                    output.changed(message, with: contact)
+                } else if let contact = try home.book().contact(contact.peer) {
+                    output.contact(contact)
+                }
+                try await Delivery(.change(row: row), to: contact, delivery).run(home, common, network, output)
             }
-            try await Delivery(.change(row: row), to: contact, delivery).run(home, common, network, output)
         }
     }
 }

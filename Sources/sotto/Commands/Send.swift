@@ -32,9 +32,11 @@ struct Send: AsyncParsableCommand {
             _ = try network.messengerOptions()
             let home = try common.unlock()
             let contact = try home.book().recipient(named: name)
-            let id = try home.leave(text, for: contact, answers: reply)
-            output.state(id, contact, .queued)
-            try await Delivery(.message(id), to: contact, delivery).run(home, common, network, output)
+            try await Online.heedingSignals {
+                let id = try home.leave(text, for: contact, answers: reply)
+                output.state(id, contact, .queued)
+                try await Delivery(.message(id), to: contact, delivery).run(home, common, network, output)
+            }
         }
     }
 

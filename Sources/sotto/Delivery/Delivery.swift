@@ -31,24 +31,28 @@ struct Delivery: Sendable {
         judge = NIOLockedValueBox(DeliveryJudge(goal: options.wait, takesMail: contact.state == .contact))
     }
 
+    /// To be called where signals are heeded: ``Online/heedingSignals(_:)``.
+    ///
     /// - Throws: ``Failure`` when what was asked for was not reached.
     func run(_ home: Home, _ common: CommonOptions, _ network: NetworkOptions, _ output: Output) async throws {
-        if options.wait != .queued {
-            try await Online.heedingSignals {
-                while await !beside(home, common, output) {
-                    do {
-                        try await Online.run(home, common, network) { messenger, home in
-                            try await follow(messenger, home, output)
-                        }
-                        return
-                    } catch HomeError.inUse {
-                        continue
-                    }
+        if options.wait != .queued { try await wait(home, common, network, output) }
+        if Task.isCancelled { throw Self.interruption }
+        try conclude(output)
+    }
+
+    private func wait(
+        _ home: Home, _ common: CommonOptions, _ network: NetworkOptions, _ output: Output
+    ) async throws {
+        while await !beside(home, common, output) {
+            do {
+                return try await Online.run(home, common, network) { messenger, home in
+                    try await follow(messenger, home, output)
                 }
-                if Task.isCancelled { throw Self.interruption }
+            } catch HomeError.inUse {
+                // Somebody was faster: beside them, then.
+                continue
             }
         }
-        try conclude(output)
     }
 
     // MARK: Online ourselves
