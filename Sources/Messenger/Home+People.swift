@@ -107,7 +107,7 @@ extension Home {
                 contact: row, direction: .outgoing, messageID: id.bytes, text: text, sentAt: now, storedAt: now,
                 state: .queued)
             message.expiresAfter = stored.expiresAfter
-            message.sequence = now &* 1000
+            message.sequence = max(now &* 1000, try transaction.lastSequence(to: row) &+ 1)
             try transaction.appendMessage(message)
             try transaction.enqueue(
                 .text(text, answers: nil, expiresAfter: stored.expiresAfter), for: row, messageID: id.bytes)

@@ -73,7 +73,8 @@ extension VaultTransaction {
         sequence: UInt64
     ) throws(VaultError) -> StoredMessage? {
         guard var message = try message(contact, direction, id: id), !message.isDeleted,
-            message.kind == StoredMessage.textKind, sequence > message.editSequence ?? message.sequence || message.sequence == 0
+            message.kind == StoredMessage.textKind,
+            sequence > message.editSequence ?? message.sequence || message.sequence == 0
         else { return nil }
         message.text = text
         message.editedAt = at

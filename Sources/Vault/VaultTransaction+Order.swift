@@ -85,3 +85,14 @@ extension VaultTransaction {
             """, [.integer(contact.number)])
     }
 }
+
+extension VaultReader {
+    /// The sequence number of the last message of the user to a contact; 0 if there is none.
+    package func lastSequence(to contact: ContactRow) throws(VaultError) -> UInt64 {
+        let row = try session.row(
+            "SELECT id FROM history WHERE contact = ? AND state >= ? ORDER BY position DESC LIMIT 1",
+            [.integer(contact.number), .integer(StoredMessage.State.queued.rawValue)])
+        guard let row else { return 0 }
+        return try message(row: try row.integer(0))?.sequence ?? 0
+    }
+}
