@@ -92,7 +92,8 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", crypto, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                "Identity", "Wire", crypto, grdb, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(

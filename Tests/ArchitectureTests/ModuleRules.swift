@@ -90,8 +90,11 @@ enum ModuleGraph {
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
             own: ["CSodium", "Identity", "Wire"],
-            foreign: webSocket.union(system).union(["Crypto", "Logging", "ServiceLifecycle"]),
-            "The server knows frames and signatures, and has no code that could open what it relays."),
+            foreign: webSocket.union(system).union(["Crypto", "GRDB", "Logging", "ServiceLifecycle"]),
+            """
+            The server knows frames and signatures, and has no code that could open what it relays or keeps; GRDB is there \
+            for the mailbox, whose envelopes it never looks into.
+            """),
         rule(
             "sotto-signal", .program, folder: "signaling/Sources/sotto-signal", own: ["SignalingServer", "Wire"],
             foreign: system.union([

@@ -1,33 +1,34 @@
 package import Wire
 
+/// What a call of the mailbox is answered with when it is done.
+package typealias MailboxAnswer<Value> = @Sendable (Result<Value, MailboxError>) -> Void
+
 /// Mail for peers who are absent, whose mail is taken, and the keys with which others may begin to talk to them.
 ///
 /// Every call may come from any thread and returns at once. Calls are carried out in the order in which they come; `then` is called once, from a thread of the mailbox's own and
-/// in the same order, when the outcome is on the disk. A failure means that nothing was changed. After ``close()`` every call fails with ``MailboxError/closed``. Nothing here knows
+/// in the same order, when the outcome is on the disk; on the caller's
+/// when it cannot even be queued. A failure means that nothing was changed. After ``close()`` every call fails with ``MailboxError/closed``. Nothing here knows
 /// who sent a mail.
 package protocol Mailbox: Sendable {
-    /// What a call is told when it is done.
-    typealias Answer<Value> = @Sendable (Result<Value, MailboxError>) -> Void
-
     /// Mails that wait, for all recipients together.
     var waiting: Int { get }
 
     /// A peer has logged in.
-    func greet(_ peer: PeerKey, then: @escaping Answer<MailboxSummary>)
+    func greet(_ peer: PeerKey, then: @escaping MailboxAnswer<MailboxSummary>)
     /// Takes a mail in, if its recipient takes it and has room.
-    func store(_ mail: NewMail, then: @escaping Answer<MailVerdict>)
+    func store(_ mail: NewMail, then: @escaping MailboxAnswer<MailVerdict>)
     /// The mails of a peer that come after `mail`, in the order in which they were stored: at most `items`, and no more once they have `bytes` together, but one in any case.
-    func fetch(for peer: PeerKey, after mail: UInt64, items: Int, bytes: Int, then: @escaping Answer<MailSlice>)
+    func fetch(for peer: PeerKey, after mail: UInt64, items: Int, bytes: Int, then: @escaping MailboxAnswer<MailSlice>)
     /// Deletes mails of this peer. The answer is how many there were.
-    func delete(_ mails: [UInt64], of peer: PeerKey, then: @escaping Answer<Int>)
+    func delete(_ mails: [UInt64], of peer: PeerKey, then: @escaping MailboxAnswer<Int>)
     /// Changes whose mail a peer takes. False, and nothing changed, when there would be too many.
-    func change(_ change: CapabilityChange, of peer: PeerKey, then: @escaping Answer<Bool>)
+    func change(_ change: CapabilityChange, of peer: PeerKey, then: @escaping MailboxAnswer<Bool>)
     /// Stores what a peer has published.
-    func publish(_ publication: PrekeyPublicationLayout, then: @escaping Answer<Void>)
+    func publish(_ publication: PrekeyPublicationLayout, then: @escaping MailboxAnswer<Void>)
     /// A bundle of a peer's prekeys; empty when there is none. Whoever shows a capability that the peer has registered gets a one-time prekey that nobody else gets, if one is left.
-    func bundle(of peer: PeerKey, capability: CapabilityDigest?, then: @escaping Answer<[UInt8]>)
-    /// Deletes mails whose time is over, and what belongs to peers who have not come for a very long time. The answer is how much was done; less than `limit`: there is no more.
-    func tidy(limit: Int, then: @escaping Answer<Int>)
+    func bundle(of peer: PeerKey, capability: CapabilityDigest?, then: @escaping MailboxAnswer<[UInt8]>)
+    /// Deletes mails whose time is over, and what belongs to peers who have not come for a very long time. At most `limit` mails.
+    func tidy(limit: Int, then: @escaping MailboxAnswer<MailboxTidied>)
     /// Carries out what was called before, and lets go of the store. Blocks; idempotent.
     func close()
 }
@@ -67,6 +68,14 @@ package enum MailVerdict: Hashable, Sendable {
 package struct MailSlice: Hashable, Sendable {
     package let mails: [StoredMail]
     /// Whether there are more after them.
+    package let hasMore: Bool
+}
+
+/// What was tidied up.
+package struct MailboxTidied: Hashable, Sendable {
+    /// Mails that were deleted.
+    package let deleted: Int
+    /// Whether there is more to do.
     package let hasMore: Bool
 }
 
