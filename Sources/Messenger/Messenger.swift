@@ -245,6 +245,9 @@ package actor Messenger {
         case .dialFailed(let peer, let failure):
             guard let conversation = conversations[peer] else { return }
             dialFailed(conversation, failure)
+        case .mail, .mailWritable:
+            // Nothing is sent to a mailbox yet, and nothing asked of it.
+            break
         }
     }
 

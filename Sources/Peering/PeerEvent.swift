@@ -29,6 +29,10 @@ package enum PeerEvent {
     case closed(PeerSession, SessionEnd)
     /// A dial came to nothing; there never was a session.
     case dialFailed(PeerID, DialFailure)
+    /// A frame from the server's mailbox; the first of a login is MAILBOX, if the server has one.
+    case mail(MailFrame)
+    /// There is room for mail frames again after ``PeerNode/sendMail(_:)`` had refused some.
+    case mailWritable
 }
 
 /// The state of the connection to the signaling server.

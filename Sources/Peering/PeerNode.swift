@@ -120,6 +120,10 @@ package final class PeerNode {
     /// The open session with a peer.
     package func session(with peer: PeerID) -> PeerSession? { links[peer.key]?.active }
 
+    /// Sends a frame to the server's mailbox; false when there is no login, or no room (``PeerEvent/mailWritable`` follows then).
+    /// See `SignalingClient.send`.
+    package func sendMail(_ frame: MailFrame) -> Bool { signaling.send(frame) }
+
     /// The addresses of this device changed, or it woke up.
     package func networkChanged() {
         signaling.reconnectNow()
@@ -221,6 +225,10 @@ extension PeerNode {
             if let peer = sender(from) { receiveRelay(packets, segmentSize: segmentSize, from: peer) }
         case .unreachable(let key, let reason):
             unreachable(key, reason)
+        case .mail(let frame):
+            handler(.mail(frame))
+        case .mailWritable:
+            handler(.mailWritable)
         }
     }
 

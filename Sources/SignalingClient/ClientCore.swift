@@ -115,6 +115,11 @@ final class ClientCore {
         return handler.send(frame)
     }
 
+    func send(_ frame: MailFrame) -> Bool {
+        guard case .connected(let handler, _) = state else { return false }
+        return handler.send(frame)
+    }
+
     func sendRelay(to peer: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) -> Bool {
         guard case .connected(let handler, _) = state else { return false }
         return handler.sendRelay(to: peer, segmentSize: segmentSize, packets: packets)

@@ -25,6 +25,7 @@ final class ClientHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var phase = Phase.connecting
     private var fragments: ByteBuffer?
+    private var mail = MailQueue()
     private var watch: RepeatedTask?
     /// When the server last sent anything.
     private(set) var lastHeard = NIODeadline.now()
@@ -99,7 +100,7 @@ final class ClientHandler: ChannelInboundHandler {
         }
         if fragments == nil, frame.fin { return frame.data }
         var message = fragments.take() ?? ByteBuffer()
-        guard message.readableBytes + frame.length <= SignalingFrame.maximumFrame else {
+        guard message.readableBytes + frame.length <= MailFrame.maximumFrame else {
             fail(.frameTooLarge, .protocolError("a message is too large"))
             return nil
         }
@@ -110,9 +111,9 @@ final class ClientHandler: ChannelInboundHandler {
     }
 
     private func receive(message: ByteBuffer) {
-        if phase == .active, message.readableBytesView.first == PeerAddressedFrame.relayType {
-            return receiveRelay(message)
-        }
+        let type = message.readableBytesView.first
+        if phase == .active, type == PeerAddressedFrame.relayType { return receiveRelay(message) }
+        if let type, MailFrame.isMail(type: type) { return receiveMail(message) }
         let frame: SignalingFrame?
         do {
             frame = try SignalingFrame.decode(Array(message.readableBytesView))
@@ -146,6 +147,20 @@ final class ClientHandler: ChannelInboundHandler {
             return fail(.protocolError, .protocolError("malformed RELAY"))
         }
         settings.events(.relay(from: header.peer, segmentSize: Int(header.segmentSize), packets: packets))
+    }
+
+    private func receiveMail(_ message: ByteBuffer) {
+        let frame: MailFrame?
+        do {
+            frame = try MailFrame.decode(Array(message.readableBytesView))
+        } catch {
+            return fail(.protocolError, .protocolError("malformed mail frame"))
+        }
+        guard let frame else { return }
+        guard phase == .active, frame.isFromServer else {
+            return fail(.protocolError, .protocolError("a frame at the wrong time"))
+        }
+        settings.events(.mail(frame))
     }
 
     private func authenticate(_ nonce: [UInt8]) {
@@ -200,15 +215,49 @@ final class ClientHandler: ChannelInboundHandler {
         return true
     }
 
+    /// Sends a mail frame, or keeps it until it can be sent; false when there is no room, or it is against its layout.
+    func send(_ frame: MailFrame) -> Bool {
+        guard phase == .active, !frame.isFromServer, let bytes = try? frame.encode(), mail.append(bytes) else {
+            return false
+        }
+        writeMail()
+        return true
+    }
+
+    private func writeMail() {
+        while phase == .active, let context, let bytes = mail.next() {
+            let written = context.eventLoop.makePromise(of: Void.self)
+            written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.wroteMail(bytes.count) }
+            write(.binary, ByteBuffer(bytes: bytes), written)
+        }
+    }
+
+    private func wroteMail(_ count: Int) {
+        guard phase == .active, let context else { return }
+        // Not at once: this may be in the middle of what the owner does.
+        if mail.written(count) {
+            context.eventLoop.assumeIsolated().execute { [weak self] in
+                guard let self, phase == .active else { return }
+                settings.events(.mailWritable)
+            }
+        }
+        writeMail()
+    }
+
     /// Asks for a sign of life.
     func ping() {
         write(.ping, ByteBuffer())
     }
 
-    private func write(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
-        guard phase != .closed, let context, opcode != .pong || context.channel.isWritable else { return }
+    private func write(
+        _ opcode: WebSocketOpcode, _ payload: ByteBuffer, _ promise: EventLoopPromise<Void>? = nil
+    ) {
+        guard phase != .closed, let context, opcode != .pong || context.channel.isWritable else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
         let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: payload)
-        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: promise)
     }
 
     // MARK: Time

@@ -51,7 +51,7 @@ extension ClientHandler {
         let entry = EntryHandler(client)
         let bound = NIOLoopBound((client: client, entry: entry), eventLoop: channel.eventLoop)
         let upgrader = NIOTypedWebSocketClientUpgrader<Void>(
-            maxFrameSize: SignalingFrame.maximumFrame, enableAutomaticErrorHandling: false,
+            maxFrameSize: MailFrame.maximumFrame, enableAutomaticErrorHandling: false,
             upgradePipelineHandler: { channel, response in
                 channel.eventLoop.makeCompletedFuture {
                     let (client, entry) = bound.value

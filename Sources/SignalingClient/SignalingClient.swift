@@ -5,8 +5,8 @@ package import Wire
 
 /// A client's connection to its signaling server: connects, logs in, and connects again when the connection is lost.
 ///
-/// Every event is delivered on the event loop, in order. ``send(_:)`` and
-/// ``sendRelay(to:segmentSize:packets:)`` must be called there too; the rest may be called from anywhere, in any state, any
+/// Every event is delivered on the event loop, in order. The methods that send
+/// must be called there too; the rest may be called from anywhere, in any state, any
 /// number of times.
 package final class SignalingClient: Sendable {
     /// The loop that everything runs on.
@@ -66,6 +66,18 @@ package final class SignalingClient: Sendable {
     ///
     /// - Returns: false when not logged in, or the frame breaks the limits of its layout: nothing is sent then.
     package func send(_ frame: SignalingFrame) -> Bool {
+        core.value.send(frame)
+    }
+
+    /// Sends a frame to the server's mailbox, or keeps it until the connection takes it. On the event loop.
+    ///
+    /// Mail frames are sent in the order of the calls; other frames may overtake them. What is not on its way when the
+    /// connection ends is lost with it, as are the requests that were not answered.
+    ///
+    /// - Returns: false when not logged in; when more than 1 MiB of mail frames would wait, in which case
+    ///   ``SignalingEvent/mailWritable`` follows, unless the connection ends before; or when the frame breaks the limits of its
+    ///   layout, or is none that a client sends. Nothing is sent then.
+    package func send(_ frame: MailFrame) -> Bool {
         core.value.send(frame)
     }
 

@@ -16,6 +16,11 @@ package enum SignalingEvent: Sendable {
     case relay(from: PeerKey, segmentSize: Int, packets: ByteBuffer)
     /// What was sent to this peer did not reach it.
     case unreachable(PeerKey, UnreachableReason)
+    /// A frame from the server's mailbox: one of those that a server sends. A server without a mailbox sends none.
+    case mail(MailFrame)
+    /// There is room again for mail frames, half a MiB at least, after one was refused for want of it. Once for any number of
+    /// refusals.
+    case mailWritable
 }
 
 /// Why a connection ended. The descriptions are for people.

@@ -20,6 +20,8 @@ enum NodeEvent: Sendable {
     case path(PathKind)
     case closed(SessionEnd)
     case dialFailed(DialFailure)
+    case mail(MailFrame)
+    case mailWritable
 }
 
 /// A ``PeerNode`` on a thread, which accepts `contacts` and keeps what it was told.
@@ -72,6 +74,8 @@ final class TestNode: Sendable {
         case .path(_, let report): log.append(.path(report.kind))
         case .closed(_, let end): log.append(.closed(end))
         case .dialFailed(_, let failure): log.append(.dialFailed(failure))
+        case .mail(let frame): log.append(.mail(frame))
+        case .mailWritable: log.append(.mailWritable)
         }
     }
 
