@@ -121,7 +121,7 @@ let package = Package(
             "SignalingTests",
             [
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "TestTools", "Wire", argumentParser,
-                logging, nioConcurrency, nioCore, nioPosix,
+                grdb, logging, nioConcurrency, nioCore, nioPosix,
             ]),
         .target(
             name: "PeerLab",

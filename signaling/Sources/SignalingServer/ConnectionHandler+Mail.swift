@@ -87,7 +87,10 @@ extension ConnectionHandler {
                 result.map { verdict in
                     switch verdict {
                     case .stored: .stored(request: answer.request)
-                    case .refused(let reason): .refused(request: answer.request, reason: reason, retryAfter: 0)
+                    case .refused(let reason):
+                        .refused(
+                            request: answer.request, reason: reason,
+                            retryAfter: reason == .storeTrouble ? Self.troublePause : 0)
                     }
                 })
         }
@@ -173,7 +176,9 @@ extension ConnectionHandler {
     private func answer(_ frame: MailFrame) {
         guard let context, let bytes = try? frame.encode() else { return }
         let size = bytes.count + Self.answerOverhead
+        let wasPaused = hasUnreadAnswers
         unreadAnswers += size
+        if hasUnreadAnswers, !wasPaused { server.metrics.mailPauses.add() }
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.answerLeft(size) }
         let frame = WebSocketFrame(fin: true, opcode: .binary, data: ByteBuffer(bytes: bytes))

@@ -39,6 +39,7 @@ package final class Metrics: Sendable {
     let mailDelivered = Counter("mail_delivered_total", "Mails deleted because their recipients have them.")
     let mailRefused = Counter("mail_refused_total", "Requests to the mailbox that were refused, for whatever reason.")
     let mailExpired = Counter("mail_expired_total", "Mails deleted because their time was over.")
+    let mailPauses = Counter("mail_pauses_total", "Times a client was not read from until it read its answers.")
     let stunRequests = Counter("stun_requests_total", "STUN requests answered.")
     let stunDropped = Counter("stun_dropped_total", "Datagrams on the STUN port not answered.")
     let certificateReloads = Counter("certificate_reloads_total", "Certificates taken over from changed files.")
@@ -47,7 +48,7 @@ package final class Metrics: Sendable {
         [
             accepted, refused, logins, loginFailures, replacements, signals, signalWaits, relays, relayBytes,
             relayDropped, ratePauses, unreachable, unknown, protocolErrors, heartbeatTimeouts, mailStored,
-            mailDelivered, mailRefused, mailExpired, stunRequests, stunDropped, certificateReloads,
+            mailDelivered, mailRefused, mailExpired, mailPauses, stunRequests, stunDropped, certificateReloads,
         ]
     }
 

@@ -134,6 +134,9 @@ struct MailOptions: ParsableArguments {
     @Option(help: "Bytes of the whole store. (default: 17179869184)")
     var mailStoreBytes: Int?
 
+    @Option(help: "Bytes of the disk that are left free. (default: 67108864)")
+    var mailReserveBytes: Int?
+
     @Option(help: "Mails a second of one sender; four times as many at once. (default: 500)")
     var mailsPerSecond: Int?
 }
@@ -156,7 +159,9 @@ extension Options {
         put(.stun, stun)
         put(.stunSecond, stunSecond)
         put(.data, data)
-        if noMailbox { values[AbsoluteConfigKey([SettingKey.noMailbox.rawValue])] = ConfigValue(.bool(true), isSecret: false) }
+        if noMailbox {
+            values[AbsoluteConfigKey([SettingKey.noMailbox.rawValue])] = ConfigValue(.bool(true), isSecret: false)
+        }
         put(.tlsCert, tlsCert)
         put(.tlsKey, tlsKey)
         put(.hosts, hosts)
@@ -187,6 +192,7 @@ extension Options {
         put(.mailRequests, mail.mailRequests)
         put(.mailCapabilities, mail.mailCapabilities)
         put(.mailStoreBytes, mail.mailStoreBytes)
+        put(.mailReserveBytes, mail.mailReserveBytes)
         put(.mailsPerSecond, mail.mailsPerSecond)
         return values
     }

@@ -8,7 +8,7 @@ enum SettingKey: String, CaseIterable {
     case framesPerSecond, bytesPerSecond, signalsPerSecond, relayQueueBytes, signalQueueFrames
     case stunPerSecond, loginTimeout, heartbeat
     case mailTtl, mailQuotaBytes, mailQuotaItems, mailSenderBytes, mailSenderItems
-    case mailRequests, mailCapabilities, mailStoreBytes, mailsPerSecond
+    case mailRequests, mailCapabilities, mailStoreBytes, mailReserveBytes, mailsPerSecond
 
     /// The option on the command line.
     var option: String {

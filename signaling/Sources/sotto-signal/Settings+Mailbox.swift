@@ -25,7 +25,8 @@ extension SettingsReader {
         if let path = absolute("XDG_STATE_HOME") { return path + "/sotto-signal" }
         if let path = absolute("HOME") { return path + "/.local/state/sotto-signal" }
         throw SettingsError(
-            "there is no home directory to keep mail in: give \(SettingKey.data.option) DIR, or \(SettingKey.noMailbox.option)")
+            "there is no home directory to keep mail in: give \(SettingKey.data.option) DIR, or \(SettingKey.noMailbox.option)"
+        )
     }
 
     private func mailLimits() async throws(SettingsError) -> MailboxLimits {
@@ -39,6 +40,7 @@ extension SettingsReader {
         if let value = try await number(.mailRequests, in: 0...10_000) { limits.requests = value }
         if let value = try await number(.mailCapabilities, in: 1...1_000_000) { limits.capabilities = value }
         if let value = try await number(.mailStoreBytes, in: 1_048_576...most) { limits.storeBytes = value }
+        if let value = try await number(.mailReserveBytes, in: 0...most) { limits.reserveBytes = value }
         if let value = try await number(.mailsPerSecond, in: 1...1_000_000) {
             limits.mails = RateLimit(rate: Double(value), burst: Double(value) * 4)
         }

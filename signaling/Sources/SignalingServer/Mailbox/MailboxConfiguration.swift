@@ -34,6 +34,9 @@ package struct MailboxLimits: Sendable {
     package var capabilities = 8_192
     /// Bytes of the whole store; beyond, it is as full as if the disk were.
     package var storeBytes = 16 * 1024 * 1024 * 1024
+    /// Bytes of the disk that are left free: no mail is stored beyond, so that what was stored can always be carried over from the log, delivered and deleted. More than twice what
+    /// the log may have (about 12 MiB).
+    package var reserveBytes = 64 * 1024 * 1024
     /// How long a peer may stay away before its capabilities and prekeys are forgotten, in seconds. Far beyond the time for which its prekeys are of use.
     package var absence = 180 * 86_400
 

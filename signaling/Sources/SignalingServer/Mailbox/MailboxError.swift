@@ -1,5 +1,5 @@
-import Glibc
 import GRDB
+import Glibc
 
 /// Why the mailbox did not do something. The description is for the operator.
 package enum MailboxError: Error, Hashable, Sendable, CustomStringConvertible {

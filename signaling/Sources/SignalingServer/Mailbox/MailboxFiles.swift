@@ -1,5 +1,5 @@
-import Glibc
 import Foundation
+import Glibc
 
 /// The folder of the mailbox, held against other servers as long as this lives.
 ///
@@ -51,6 +51,14 @@ final class MailboxFiles: Sendable {
             throw .damaged("mailbox.sqlite is no plain file")
         }
         if status.st_mode & 0o077 != 0 { fchmod(descriptor, 0o600) }
+    }
+
+    /// What the disk still has for this process; nil when it does not say.
+    static func freeBytes(_ directory: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(directory, &status) == 0 else { return nil }
+        let (bytes, isTooMany) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isTooMany ? nil : Int(clamping: bytes)
     }
 
     /// Writes the folder itself to the disk. A file system that cannot do it is no reason to fail.

@@ -11,13 +11,18 @@ final class MailboxTransaction {
     let limits: MailboxLimits
     /// Milliseconds since 1970.
     let now: Int64
+    /// Whether the disk has too little room for more mail.
+    let isDiskShort: Bool
+    /// Whether a mail was refused for that.
+    private(set) var hasRefusedForSpace = false
     /// By how many the waiting mails change with the commit.
     private(set) var waitingChange = 0
     private(set) var hasWritten = false
 
-    init(_ session: MailboxSession, limits: MailboxLimits, now: UInt64) {
+    init(_ session: MailboxSession, limits: MailboxLimits, now: UInt64, isDiskShort: Bool) {
         self.session = session
         self.limits = limits
+        self.isDiskShort = isDiskShort
         self.now = Int64(clamping: min(now, UInt64(Int64.max / 2)))
     }
 
@@ -92,6 +97,10 @@ final class MailboxTransaction {
             }
         } else if box.requests >= limits.requests {
             return .refused(.mailboxFull)
+        }
+        guard !isDiskShort else {
+            hasRefusedForSpace = true
+            return .refused(.storeTrouble)
         }
         try write(
             "INSERT INTO mail (box, digest, stored, expires, envelope) VALUES (?, ?, ?, ?, ?)",

@@ -54,8 +54,8 @@ final class MailboxWriter: @unchecked Sendable {
         var hasEnded = false
     }
 
-    /// Jobs that share one commit at most: bounds how long the first of them waits.
-    private static let maximumBatch = 512
+    /// Jobs, and their bytes, that share one commit at most: bounds how long the first of them waits, and how long the log becomes.
+    private static let maximumBatch = MailQuota(bytes: 4 * 1024 * 1024, items: 512)
     /// How long nothing must have happened for deleted content to be taken out of the log as well.
     private static let idleSeconds = 2.0
 
@@ -64,6 +64,7 @@ final class MailboxWriter: @unchecked Sendable {
     private let database: DatabaseQueue
     private let limits: MailboxLimits
     private let clock: @Sendable () -> UInt64
+    private let freeBytes: @Sendable () -> Int?
     private let report: @Sendable (MailboxError?) -> Void
     private let committed: @Sendable (Int) -> Void
     /// The thread's own: whether the log holds anything.
@@ -72,15 +73,18 @@ final class MailboxWriter: @unchecked Sendable {
     private var trouble: MailboxError?
 
     /// - Parameters:
+    ///   - freeBytes: what the disk still has.
     ///   - report: told what a commit fails with, when that is news, and nil when one has succeeded again.
     ///   - committed: told after each commit by how many the waiting mails have changed.
     init(
         _ database: DatabaseQueue, limits: MailboxLimits, clock: @escaping @Sendable () -> UInt64,
+        freeBytes: @escaping @Sendable () -> Int?,
         report: @escaping @Sendable (MailboxError?) -> Void, committed: @escaping @Sendable (Int) -> Void
     ) {
         self.database = database
         self.limits = limits
         self.clock = clock
+        self.freeBytes = freeBytes
         self.report = report
         self.committed = committed
         let thread = Thread { [self] in run() }
@@ -144,9 +148,14 @@ final class MailboxWriter: @unchecked Sendable {
                 return []
             }
         }
-        let batch = Array(state.queue.prefix(Self.maximumBatch))
-        state.queue.removeFirst(batch.count)
-        state.bytes -= batch.reduce(0) { $0 + $1.cost }
+        var (items, bytes) = (0, 0)
+        for job in state.queue.prefix(Self.maximumBatch.items) where bytes < Self.maximumBatch.bytes {
+            items += 1
+            bytes += job.cost
+        }
+        let batch = Array(state.queue.prefix(items))
+        state.queue.removeFirst(items)
+        state.bytes -= bytes
         return batch
     }
 
@@ -174,11 +183,12 @@ final class MailboxWriter: @unchecked Sendable {
     private func commit(_ batch: [any MailboxJob]) -> MailboxError? {
         do {
             let transaction = try transact { (session) throws(MailboxError) in
-                let transaction = MailboxTransaction(session, limits: limits, now: clock())
+                let isShort = freeBytes().map { $0 < limits.reserveBytes } ?? false
+                let transaction = MailboxTransaction(session, limits: limits, now: clock(), isDiskShort: isShort)
                 for job in batch { try job.perform(transaction) }
                 return transaction
             }
-            tell(nil)
+            tell(transaction.hasRefusedForSpace ? .full : transaction.hasWritten ? nil : trouble)
             if transaction.hasWritten { isLogInUse = true }
             if transaction.waitingChange != 0 { committed(transaction.waitingChange) }
         } catch {

@@ -35,6 +35,7 @@ package final class SQLiteMailbox: Mailbox {
         self.count = count
         writer = MailboxWriter(
             database, limits: limits, clock: configuration.clock,
+            freeBytes: { MailboxFiles.freeBytes(configuration.directory) },
             report: { trouble in
                 if let trouble {
                     logger.error("the mailbox cannot store", metadata: ["reason": "\(trouble)"])
@@ -58,7 +59,7 @@ package final class SQLiteMailbox: Mailbox {
                     PRAGMA synchronous = FULL;
                     PRAGMA secure_delete = ON;
                     PRAGMA cache_size = -4096;
-                    PRAGMA wal_autocheckpoint = 4000;
+                    PRAGMA wal_autocheckpoint = 2000;
                     PRAGMA journal_size_limit = 16777216;
                     """)
             _ = try Int.fetchOne(database, sql: "PRAGMA max_page_count = \(max(64, limits.storeBytes / 4096))")
