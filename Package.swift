@@ -77,7 +77,7 @@ let package = Package(
                 "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
                 nioPosix,
             ]),
-        library("Messenger", ["CSodium", "Identity", "Peering", "Wire", logging, nioCore]),
+        library("Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
 
         // 4: front ends.
         .executableTarget(

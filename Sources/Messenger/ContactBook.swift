@@ -1,31 +1,29 @@
 package import Identity
+import Vault
 import Wire
 
-/// What a home directory remembers beside its key: the user's own settings, contacts and issued invites. A value; ``BookStore`` keeps it.
+/// The user's own settings and everybody the user knows, as one value. The vault keeps it (ContactBook+Vault.swift).
 package struct ContactBook: Equatable, Sendable {
     /// The name that invites and greetings carry.
     package var ownName: String
     /// The signaling server, as `ws[s]://HOST[:PORT]`.
     package var server: String
+    /// Whether contacts are told which of their messages the user has seen.
+    package var sendsReadReceipts = true
     /// In the order in which they were added.
-    package private(set) var contacts: [Contact]
-    /// The invites that still admit somebody.
-    package private(set) var invites: [IssuedInvite]
+    package internal(set) var contacts: [Contact]
 
     /// Bearers of invites are admitted until there are so many contacts. Each costs memory, and whoever has an invite can come as many.
     package static let maximumAdmitted = 1024
-    /// The user may add more, up to so many: the book is read and written as a whole.
+    /// The user may add more, up to so many: the book is read as a whole.
     package static let maximumContacts = 4096
-    /// At most so many invites are open; a new one displaces the oldest.
-    package static let maximumInvites = 64
-    /// Seconds for which an invite admits its bearer.
-    package static let inviteLifetime: Int64 = 30 * 24 * 3600
+    /// Strangers may ask until so many wait for an answer.
+    package static let maximumRequests = 32
 
-    package init(ownName: String, server: String, contacts: [Contact] = [], invites: [IssuedInvite] = []) {
+    package init(ownName: String, server: String, contacts: [Contact] = []) {
         self.ownName = ownName
         self.server = server
         self.contacts = contacts
-        self.invites = invites
     }
 
     /// The contact called `name`.
@@ -34,27 +32,38 @@ package struct ContactBook: Equatable, Sendable {
         return found
     }
 
-    /// The contact with this identity, if the user has one.
+    /// Whoever the user knows by this identity, whatever they are to each other.
     package func contact(_ peer: PeerID) -> Contact? { contacts.first { $0.peer == peer } }
 
-    /// Adds somebody.
+    /// Whether one more bearer of an invite may come.
+    package var hasRoomForAdmission: Bool { contacts.count < Self.maximumAdmitted }
+
+    /// Adds somebody. Who asked to become a contact becomes one, and so does who was asked and sends an invite.
     ///
     /// - Throws: ``ContactError/alreadyKnown(name:)``, ``ContactError/nameTaken(name:)``, ``ContactError/badName``,
     ///   ``ContactError/bookFull``.
     package mutating func add(_ contact: Contact) throws(ContactError) {
-        if let known = self.contact(contact.peer) { throw .alreadyKnown(name: known.name) }
+        let known = contacts.firstIndex { $0.peer == contact.peer }
+        if let known, contacts[known].state == .contact { throw .alreadyKnown(name: contacts[known].name) }
         guard Self.isUsableName(contact.name) else { throw .badName }
         let likeness = NameLikeness.of(contact.name)
-        if let other = contacts.first(where: { NameLikeness.of($0.name) == likeness }) {
+        if let other = contacts.first(where: { $0.peer != contact.peer && NameLikeness.of($0.name) == likeness }) {
             throw .nameTaken(name: other.name)
         }
-        guard contacts.count < Self.maximumContacts else { throw .bookFull }
-        contacts.append(contact)
+        guard contacts.count < Self.maximumContacts || known != nil else { throw .bookFull }
+        guard let known else { return contacts.append(contact) }
+        contacts[known].name = contact.name
+        contacts[known].state = contact.state
+        contacts[known].server = contact.server
+        contacts[known].token = contact.token
     }
 
-    /// Adds somebody who came with one of our invites, under the name they gave or the next free one that nobody takes for another's.
-    package mutating func admit(_ peer: PeerID, called wish: String) -> Contact {
-        if let known = contact(peer) { return known }
+    /// Adds somebody who came by themselves (with one of our invites, or to ask) under the name they gave or the next free one that nobody takes for another's.
+    package mutating func admit(_ peer: PeerID, called wish: String, as state: Contact.State = .contact) -> Contact {
+        if let known = contacts.firstIndex(where: { $0.peer == peer }) {
+            contacts[known].state = state
+            return contacts[known]
+        }
         // With a colon it could look like somebody else's message.
         let isUsable = Self.isUsableName(wish) && !wish.contains(":")
         let base = isUsable ? wish : String(peer.description.prefix(14))
@@ -65,29 +74,46 @@ package struct ContactBook: Equatable, Sendable {
             name = "\(base.prefix(56)) \(number)"
             number += 1
         }
-        let contact = Contact(peer: peer, name: name)
+        var contact = Contact(peer: peer, name: name)
+        contact.state = state
+        contact.ownName = isUsable ? wish : ""
         contacts.append(contact)
         return contact
     }
 
+    /// Changes somebody who is in the book.
+    ///
+    /// - Throws: ``ContactError/unknown(name:)``, and what `change` throws.
+    @discardableResult
+    package mutating func change(
+        _ name: String, _ change: (inout Contact) throws(ContactError) -> Void
+    ) throws(ContactError) -> Contact {
+        guard let index = contacts.firstIndex(where: { $0.name == name }) else { throw .unknown(name: name) }
+        try change(&contacts[index])
+        return contacts[index]
+    }
+
     /// Marks a contact as verified or takes the mark back.
     package mutating func setVerified(_ verified: Bool, name: String) throws(ContactError) {
-        guard let index = contacts.firstIndex(where: { $0.name == name }) else { throw .unknown(name: name) }
-        contacts[index].verified = verified
+        try change(name) { contact throws(ContactError) in contact.verified = verified }
     }
 
-    /// Remembers an invite. `now` is in seconds since 1970.
-    package mutating func issue(token: [UInt8], now: Int64) {
-        invites.removeAll { $0.expires <= now }
-        if invites.count >= Self.maximumInvites { invites.removeFirst(invites.count - Self.maximumInvites + 1) }
-        invites.append(IssuedInvite(tokenDigest: IssuedInvite.digest(token), expires: now + Self.inviteLifetime))
+    /// Gives a contact another name.
+    ///
+    /// - Throws: ``ContactError/unknown(name:)``, ``ContactError/badName``, ``ContactError/nameTaken(name:)``.
+    package mutating func rename(_ name: String, to newName: String) throws(ContactError) {
+        guard Self.isUsableName(newName) else { throw .badName }
+        let likeness = NameLikeness.of(newName)
+        if let other = contacts.first(where: { $0.name != name && NameLikeness.of($0.name) == likeness }) {
+            throw .nameTaken(name: other.name)
+        }
+        try change(name) { contact throws(ContactError) in contact.name = newName }
     }
 
-    /// Whether `token` is one of our open invites, and there is room for its bearer.
-    package func admits(token: [UInt8], now: Int64) -> Bool {
-        guard !token.isEmpty, contacts.count < Self.maximumAdmitted else { return false }
-        let digest = IssuedInvite.digest(token)
-        return invites.contains { $0.expires > now && $0.matches(digest) }
+    /// Forgets somebody, with everything that was said.
+    package mutating func remove(_ name: String) throws(ContactError) {
+        _ = try contact(named: name)
+        contacts.removeAll { $0.name == name }
     }
 
     /// What the screen calls the user: no stranger gets that name.

@@ -1,93 +1,150 @@
+import Identity
 import Paths
 import Peering
+import Ratchet
+import Vault
 import Wire
 
-/// What passes between us and one contact: messages that wait for the peer's word, ids already seen, and the frames of the open session.
+/// What is in memory of the conversation with one contact: the ratchet as it will be once everything submitted is stored, what waits, and the frames of the open session.
 ///
-/// A message stays in the outbox until the peer has said *delivered*. A new session sends all of them again, in order; the peer knows by
-/// their ids which it has. So nothing is lost, repeated or reordered when sessions break, as long as both processes live.
+/// Lives on the messenger's event loop. The vault is the truth; after it has failed to store something, this is read from it again.
 final class Conversation {
-    /// More messages than this do not wait for one contact.
-    static let outboxLimit = 10_000
     /// Frames that wait because the stream's buffer is full; beyond this nothing more is read from the peer.
     static let frameQueueLimit = 256
-
-    struct Outgoing {
-        let id: MessageID
-        /// The encoded frame.
-        let frame: [UInt8]
-        /// The user was told that it is sent.
-        var wasAnnounced = false
-    }
+    /// Envelopes of the contact that are being stored; beyond this nothing more is read.
+    static let receivingLimit = 256
 
     var contact: Contact
-    var policy: TravelPolicy
+    let row: ContactRow
+    var ratchet: PeerRatchet
+    var outbox = Outbox()
+    /// Envelopes of the contact on their way into the vault.
+    var receiving: Set<[UInt8]> = []
+
+    // MARK: Reaching the contact
+
     var session: PeerSession?
     /// The front end wants the contact reached, and again after every interruption.
     var isWanted = false
     var redials = 0
-    /// In the order of writing; the first ``sentCount`` were handed to the session that is open now.
-    private(set) var outbox: [Outgoing] = []
-    private var sentCount = 0
-    private var seen = RecentIDs()
+    /// Since when something that was handed to the session waits for the contact's word, in nanoseconds.
+    var awaitedSince: UInt64?
+    /// The session has kept us waiting for so long that the mailbox gets everything too.
+    var isHedging = false
+    /// The MAIL that waits for the server's answer, and when the next may be tried.
+    var mail = MailAttempt()
+    /// Prekeys of the contact are asked for.
+    var prekeyRequest = PrekeyRequest()
+    /// Prekeys of the contact that came while none were needed.
+    var bundle: [UInt8]?
+    /// The contact could not be reached when it was tried last: the mailbox gets what waits.
+    var isAbsent = false
+    /// When the present attempt to reach the contact began, in nanoseconds.
+    var dialedAt: UInt64?
+    /// The next attempt is planned.
+    var isRedialing = false
+    /// When the open session was asked for prekeys last, in nanoseconds.
+    var askedAt: UInt64?
+
+    struct MailAttempt {
+        /// Its request number and its envelope.
+        var outstanding: (request: UInt32, envelope: [UInt8])?
+        /// Nanoseconds on the monotonic clock; 0 for at once.
+        var notBefore: UInt64 = 0
+        var failures = 0
+    }
+
+    struct PrekeyRequest {
+        /// The request number of a PREKEYS-FETCH that waits for the server's answer.
+        var outstanding: UInt32?
+        /// The open session was asked.
+        var wasAsked = false
+        var notBefore: UInt64 = 0
+        var failures = 0
+    }
+
+    // MARK: What is to be said at the end of the turn
+
+    /// Envelopes that came by the session and are stored.
+    var stored: [[UInt8]] = []
+    /// Envelopes that came by mail and are stored, with the mails they came in.
+    var receipts: [(envelope: [UInt8], mail: UInt64)] = []
+    /// Envelopes that could not be read, with the mail when they came in one.
+    var unreadable: [(envelope: [UInt8], mail: UInt64?)] = []
+    /// Bounds how often the contact can make us ask for a new ratchet session.
+    var repairs = RefillingBudget(capacity: 8, secondsEach: 2)
+    /// Bounds how many prekeys the contact gets from us.
+    var bundles = RefillingBudget(capacity: 4, secondsEach: 10)
+
+    // MARK: The open session
+
     private var decoder = ConversationFrameDecoder()
     /// The peer broke the protocol in what was read last.
     private var failure: WireError?
     private var frames: [[UInt8]] = []
     private var unansweredPings: [UInt64: UInt64] = [:]
     private var nextPing: UInt64 = 1
+    /// The last ``read()`` found something, so that there may be more.
+    private(set) var hasMore = false
 
-    init(contact: Contact, policy: TravelPolicy) {
+    init(contact: Contact, row: ContactRow, ratchet: PeerRatchet) {
         self.contact = contact
-        self.policy = policy
+        self.row = row
+        self.ratchet = ratchet
     }
 
-    // MARK: Sessions
-
-    /// Begins to talk through a session: says hello, and everything that was not delivered yet.
+    /// Begins to talk through a session: says hello, and everything that was not confirmed yet.
     func attach(_ session: PeerSession, ownName: String) {
         self.session = session
         redials = 0
+        isAbsent = false
+        dialedAt = nil
         decoder = ConversationFrameDecoder()
         failure = nil
         frames = []
         unansweredPings = [:]
-        sentCount = 0
-        put(.hello(name: Greeting.clipped(ownName), features: 0))
+        hasMore = false
+        resetSessionState()
+        outbox.beginSession()
+        put(.hello(name: Greeting.clipped(ownName), features: ConversationFrame.speaksEnvelopes))
     }
 
-    func detach() { session = nil }
+    func detach() {
+        session = nil
+        resetSessionState()
+    }
 
-    /// Whether messages may travel now: not over the relay when the user wants none.
-    private var isAllowed: Bool { policy != .direct || (session?.path.map { $0.kind != .relay } ?? false) }
+    private func resetSessionState() {
+        awaitedSince = nil
+        isHedging = false
+        stored = []
+        prekeyRequest.wasAsked = false
+        bundle = nil
+        unreadable.removeAll { $0.mail == nil }
+    }
+
+    /// Whether what people say may travel now: not over the relay when the user wants none.
+    func isAllowed(_ policy: TravelPolicy) -> Bool {
+        policy != .direct || (session?.path.map { $0.kind != .relay } ?? false)
+    }
 
     // MARK: Out
 
-    /// Takes a message in. `sentAt` is in milliseconds since 1970.
-    func enqueue(_ id: MessageID, _ text: String, sentAt: UInt64) throws(SendError) {
-        guard outbox.count < Self.outboxLimit else { throw .queueFull }
-        let frame = ConversationFrame.message(id: id.bytes, sentAt: sentAt, text: text)
-        guard let bytes = try? frame.encode() else { throw .tooLong(limit: ConversationFrame.maximumText) }
-        outbox.append(Outgoing(id: id, frame: bytes))
+    /// Queues a frame. Everything that comes here was made by us within its limits, so that encoding it does not fail.
+    func put(_ frame: ConversationFrame) {
+        if let bytes = try? frame.encode() { frames.append(bytes) }
     }
 
-    /// Writes as much as the session takes: frames first, then messages in order. Returns those handed over just now.
-    func flush() -> [MessageID] {
-        guard let session, session.isOpen else { return [] }
-        while let frame = frames.first {
-            guard session.write(frame) else { return [] }
-            frames.removeFirst()
+    /// Writes as many of the queued frames as the session takes. Returns whether all were.
+    func writeFrames() -> Bool {
+        guard let session, session.isOpen else { return false }
+        var written = 0
+        defer { frames.removeFirst(written) }
+        for frame in frames {
+            guard session.write(frame) else { return false }
+            written += 1
         }
-        guard isAllowed else { return [] }
-        var announced: [MessageID] = []
-        while sentCount < outbox.count {
-            let message = outbox[sentCount]
-            guard session.write(message.frame) else { break }
-            if !message.wasAnnounced { announced.append(message.id) }
-            outbox[sentCount].wasAnnounced = true
-            sentCount += 1
-        }
-        return announced
+        return true
     }
 
     func ping(now: UInt64) {
@@ -98,92 +155,54 @@ final class Conversation {
         nextPing += 1
     }
 
-    /// Queues a frame. Everything that comes here was made by us within its limits, so that encoding it does not fail.
-    private func put(_ frame: ConversationFrame) {
-        if let bytes = try? frame.encode() { frames.append(bytes) }
-    }
-
-    /// Takes a message out of the outbox because it will not be sent any more.
-    func withdraw(_ id: MessageID) -> Bool {
-        guard let index = outbox.firstIndex(where: { $0.id == id }) else { return false }
-        outbox.remove(at: index)
-        if index < sentCount { sentCount -= 1 }
-        return true
-    }
+    /// When the ping was sent that this answers.
+    func answered(_ ping: UInt64) -> UInt64? { unansweredPings.removeValue(forKey: ping) }
 
     // MARK: In
 
-    /// The last ``read()`` found something, so that there may be more.
-    private(set) var hasMore = false
+    /// Whether more may be read: the answers to it must find room, in the queue and in the vault's.
+    var mayRead: Bool { frames.count < Self.frameQueueLimit && receiving.count < Self.receivingLimit }
 
-    enum Incoming {
-        case message(id: MessageID, sentAt: UInt64, text: String)
-        case delivered(MessageID)
-        case pong(sentAt: UInt64)
-    }
-
-    /// Whether more may be read: the answers to it must find room.
-    var mayRead: Bool { frames.count < Self.frameQueueLimit }
-
-    /// Reads what the session has, and says what of it concerns the user.
+    /// Reads what the session has.
     ///
     /// - Throws: ``WireError`` when the peer breaks the protocol, once everything before that was returned; the session must be closed.
-    func read() throws -> [Incoming] {
+    func read() throws -> [ConversationFrame] {
         guard let session else { return [] }
         if let failure { throw failure }
         let bytes = session.read()
         hasMore = !bytes.isEmpty
         decoder.append(bytes)
-        var incoming: [Incoming] = []
+        var read: [ConversationFrame] = []
         do {
-            while let frame = try decoder.next() {
-                if let item = handle(frame) { incoming.append(item) }
-            }
+            while let frame = try decoder.next() { read.append(frame) }
         } catch {
             failure = error
             hasMore = true
         }
-        return incoming
-    }
-
-    private func handle(_ frame: ConversationFrame) -> Incoming? {
-        switch frame {
-        case .hello:
-            return nil
-        case .message(let bytes, let sentAt, let text):
-            guard let id = MessageID(bytes) else { return nil }
-            put(.delivered(id: bytes))
-            return seen.insert(id) ? .message(id: id, sentAt: sentAt, text: text) : nil
-        case .delivered(let bytes):
-            guard let id = MessageID(bytes), withdraw(id) else { return nil }
-            return .delivered(id)
-        case .ping(let number):
-            put(.pong(number))
-            return nil
-        case .pong(let number):
-            return unansweredPings.removeValue(forKey: number).map { .pong(sentAt: $0) }
-        }
+        return read
     }
 }
 
-/// Remembers the latest ids, so that a message sent again over a new session is recognised.
-struct RecentIDs {
-    static let capacity = 16_384
+/// So many at once, and one more each so many seconds.
+struct RefillingBudget {
+    let capacity: Double
+    let secondsEach: Double
+    private var level: Double
+    private var at: UInt64 = 0
 
-    private var order: [MessageID] = []
-    private var next = 0
-    private var known: Set<MessageID> = []
+    init(capacity: Int, secondsEach: Double) {
+        self.capacity = Double(capacity)
+        self.secondsEach = secondsEach
+        level = Double(capacity)
+    }
 
-    /// Whether the id is new; if so it is remembered, in place of the oldest when there are too many.
-    mutating func insert(_ id: MessageID) -> Bool {
-        guard known.insert(id).inserted else { return false }
-        if order.count < Self.capacity {
-            order.append(id)
-        } else {
-            known.remove(order[next])
-            order[next] = id
-            next = (next + 1) % Self.capacity
-        }
+    /// Takes one, if there is one. `now` is in nanoseconds on a clock that never goes back.
+    mutating func take(now: UInt64) -> Bool {
+        let seconds = Double(now &- min(at, now)) / 1e9
+        if at > 0 { level = min(capacity, level + seconds / secondsEach) }
+        at = now
+        guard level >= 1 else { return false }
+        level -= 1
         return true
     }
 }

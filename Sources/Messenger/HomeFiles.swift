@@ -102,6 +102,12 @@ struct HomeFiles: Sendable {
         syncDirectory()
     }
 
+    /// Removes a file, if there is one.
+    func remove(_ name: String) {
+        unlink(path(name))
+        syncDirectory()
+    }
+
     /// Writes the directory entry itself to disk. A file system that cannot do it is not a reason to fail.
     private func syncDirectory() {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -1,4 +1,3 @@
-import CSodium
 import Dispatch
 import Foundation
 import ICE
@@ -6,73 +5,131 @@ import Identity
 package import Logging
 package import NIOCore
 import Peering
+import Ratchet
 import SignalingClient
+import Vault
 import Wire
 
 /// What a front end talks to: contacts in, messages out, and a queue of what happens.
 ///
-/// The actor runs on the event loop that owns the sessions, so that nothing hops between threads on a message's way.
+/// The actor runs on the event loop that owns the sessions, so that nothing hops between threads on a message's way but to the disk. What it does is told in extensions, one
+/// file each: Outgoing, Incoming, Mail, Strangers, Sessions, Storage, Messages.
 package actor Messenger {
-    /// Between attempts to reach a contact that the front end wants, in milliseconds; the last one repeats.
-    private static let redialMilliseconds: [Int64] = [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000]
-    /// Longest text of one message in bytes of UTF-8.
-    package static let maximumTextSize = 64 << 10
-
     package nonisolated let loop: any EventLoop
     package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor.asUnownedSerialExecutor() }
     /// What happens, in order. Read it from one task.
     package nonisolated let events = EventQueue<MessengerEvent>()
 
-    let home: Home
-    let options: MessengerOptions
-    let logger: Logger
-    private var node: PeerNode?
+    nonisolated let home: Home
+    nonisolated let vault: Vault
+    nonisolated let options: MessengerOptions
+    nonisolated let logger: Logger
+    var node: PeerNode?
     private var iceLoop: ICELoop?
     private var networkMonitor: NetworkMonitor?
     private var claim: OnlineClaim?
-    private var book: ContactBook
-    private var bookGeneration: UInt64
-    private var conversations: [PeerID: Conversation] = [:]
-    private var isStopped = false
+    private var housekeeping: RepeatedTask?
+    var book: ContactBook
+    private var bookGeneration: Int64
+    var conversations: [PeerID: Conversation] = [:]
+    private(set) var isStopped = false
 
-    /// - Throws: ``HomeError`` when the contact book cannot be read.
+    // MARK: Storing
+    var epoch: VaultEpoch
+    var pendingCommits = 0
+    var storageRetries = 0
+    /// The vault fails: nothing more is taken in until it does not.
+    var isStorageTroubled = false
+    var prekeys: PrekeySet
+    var bookkeeping = MailBookkeeping()
+    var lastSequence: UInt64 = 0
+    /// When the next message disappears, in milliseconds since 1970.
+    var nextExpiry: UInt64?
+
+    // MARK: Turns and mail
+    var unfinished: Set<PeerID> = []
+    var isTurnEnding = false
+    var mailDesk = MailDesk()
+    /// Bounds the public-key work that strangers cause.
+    var strangers = RefillingBudget(capacity: 32, secondsEach: 1)
+
+    /// - Throws: ``HomeError`` or ``VaultError`` when the home cannot be read.
     package init(home: Home, options: MessengerOptions, thread: EventThread, logger: Logger) throws {
         self.home = home
+        self.vault = home.vault
         self.options = options
         self.loop = thread.loop
         self.logger = logger
-        self.bookGeneration = home.bookGeneration()
-        self.book = try home.book()
+        bookGeneration = home.bookGeneration()
+        book = try home.book()
+        epoch = home.vault.epoch
+        // Replaced by the stored ones in ``start()``: before the home is claimed they may be another process's to change.
+        prekeys = try PrekeySet.generate(for: home.identity, now: Home.wallClock())
     }
 
-    /// Goes online.
+    /// Goes online, and begins to deliver what waits.
     ///
-    /// - Throws: ``HomeError/inUse(processID:)`` when another process is, ``WireError`` for a server URL that makes no sense.
+    /// - Throws: ``HomeError/inUse(processID:)`` when another process is, ``VaultError``, ``WireError`` for a server URL that makes no sense.
     package func start() throws {
         guard node == nil, !isStopped else { return }
         claim = try home.goOnline()
+        // Until now another process may have advanced what is stored.
+        epoch = vault.epoch
+        try drawConsequencesOfRestoration()
+        try loadPrekeys()
+        nextExpiry = try vault.read { try $0.nextExpiry() }
+        refreshBook()
         let iceLoop = ICELoop()
         self.iceLoop = iceLoop
         // The node keeps this actor alive until ``stop()``.
         let gatekeeper = Gatekeeper(
             greeting: { peer in self.greeting(for: peer) },
             authorize: { peer, greeting in self.authorize(peer, greeting) },
-            isContact: { peer in self.contact(peer) != nil })
+            isContact: { peer in self.contact(peer)?.isWelcome == true })
         let node = PeerNode(
             identity: home.identity, server: try ServerURL(book.server), trust: options.trust,
             policy: options.policy.policy,
             localAddresses: options.localAddresses, eventLoop: loop, iceLoop: iceLoop, logger: logger,
-            wallClock: { Self.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
+            wallClock: { Home.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
         self.node = node
+        try loadWaiting()
         events.whenDrained { [weak self] in
             guard let self else { return }
-            self.loop.execute { self.assumeIsolated { $0.readAll() } }
+            self.loop.execute { self.assumeIsolated { $0.resumeAll() } }
         }
         networkMonitor = NetworkMonitor { [weak self] in
             guard let self else { return }
             self.loop.execute { self.assumeIsolated { $0.node?.networkChanged() } }
         }
+        housekeeping = loop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) {
+            [weak self] _ in self?.assumeIsolated { $0.keepHouse() }
+        }
         node.start()
+    }
+
+    /// A home that was put back from a backup has ratchet states that its contacts have left behind.
+    private func drawConsequencesOfRestoration() throws {
+        guard try vault.read({ try $0.wasRestored() }) else { return }
+        let own = home.identity
+        let contacts = book.contacts
+        try vault.writeAndWait { transaction in
+            for contact in contacts {
+                guard let row = contact.row, let state = try transaction.ratchet(of: row),
+                    let ratchet = try? PeerRatchet(decoding: state, own: own.peerID, peer: contact.peer)
+                else { continue }
+                try transaction.setRatchet(ratchet.abandoning().encode(), for: row)
+            }
+            if let state = try transaction.prekeys(),
+                var prekeys = try? PrekeySet(decoding: state, owner: own.peerID)
+            {
+                try prekeys.startAfresh(now: Home.wallClock())
+                try transaction.setPrekeys(prekeys.encode())
+            }
+            try transaction.setMailBookkeeping(MailBookkeeping())
+            try transaction.setNothingMailed()
+            try transaction.acknowledgeRestoration()
+        }
+        events.put(.notice(nil, .restored))
     }
 
     /// Closes every session, leaves the server and finishes ``events``. Idempotent.
@@ -83,18 +140,23 @@ package actor Messenger {
         node = nil
         networkMonitor?.stop()
         networkMonitor = nil
+        housekeeping?.cancel()
+        housekeeping = nil
         iceLoop?.shutdown()
         events.finish()
+    }
+
+    /// Returns when ``stop()`` has taken effect everywhere and everything is on the disk, so that the thread may be shut down, and another process may go online.
+    package func settled() async {
+        if let iceLoop {
+            await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } }
+        }
+        // Units are done in order, and their completions come to this loop in order.
+        while pendingCommits > 0 { _ = try? await vault.write { _ in } }
         claim = nil
     }
 
-    /// Returns when ``stop()`` has taken effect everywhere, so that the thread may be shut down.
-    package func settled() async {
-        guard let iceLoop else { return }
-        await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } }
-    }
-
-    // MARK: What the front end wants
+    // MARK: The contact book
 
     /// The contact book now.
     package func contacts() -> [Contact] {
@@ -102,254 +164,89 @@ package actor Messenger {
         return book.contacts
     }
 
-    /// The contact called `name`.
+    /// The contact called `name`, whom one may write to.
     ///
-    /// - Throws: ``ContactError/unknown(name:)``
-    package func contact(named name: String) throws -> Contact {
+    /// - Throws: ``ContactError/unknown(name:)``, ``ContactError/blocked(name:)``, ``ContactError/notAccepted(name:)``.
+    package func contact(named name: String) throws(ContactError) -> Contact {
         refreshBook()
-        return try book.contact(named: name)
+        let contact = try book.contact(named: name)
+        switch contact.state {
+        case .contact, .requestedByUs: return contact
+        case .blocked: throw .blocked(name: name)
+        case .requestsUs: throw .notAccepted(name: name)
+        }
     }
 
-    /// What carries the conversation with a contact now, freshly measured; `nil` while there is no session.
-    package func path(to contact: Contact) -> ConversationPath? {
-        conversations[contact.peer]?.session?.currentPath.map { ConversationPath($0) }
-    }
-
-    /// Messages that nobody has confirmed yet.
-    package var undelivered: Int { conversations.values.reduce(0) { $0 + $1.outbox.count } }
-
-    /// Messages that the contact has not confirmed yet.
-    package func undelivered(to contact: Contact) -> Int { conversations[contact.peer]?.outbox.count ?? 0 }
-
-    /// Reaches a contact, and again whenever the connection breaks, until ``stop()``.
-    package func keepConnected(to contact: Contact, onScreen: Bool) {
-        let conversation = conversation(with: contact)
-        conversation.isWanted = true
-        conversation.session?.setOnScreen(onScreen)
-        node?.connect(to: contact.peer, policy: options.policy.policy)
-    }
-
-    /// Whether a text can be a message.
-    ///
-    /// - Throws: ``SendError/empty`` or ``SendError/tooLong(limit:)``.
-    package static func check(_ text: String) throws(SendError) {
-        guard !text.isEmpty else { throw .empty }
-        guard text.utf8.count <= maximumTextSize else { throw .tooLong(limit: maximumTextSize) }
-    }
-
-    /// Accepts a message. What becomes of it arrives as ``MessengerEvent/state(_:_:_:reason:)``.
-    @discardableResult
-    package func send(_ text: String, to contact: Contact) throws(SendError) -> MessageID {
-        try Self.check(text)
-        var bytes = [UInt8](repeating: 0, count: MessageID.byteCount)
-        randombytes_buf(&bytes, bytes.count)
-        guard let id = MessageID(bytes) else { throw .empty }
-        let conversation = conversation(with: contact)
-        try conversation.enqueue(id, text, sentAt: Self.wallClock())
-        events.put(.state(id, conversation.contact, .queued, reason: nil))
-        flush(conversation)
-        if conversation.session == nil { node?.connect(to: contact.peer, policy: options.policy.policy) }
-        return id
-    }
-
-    /// Takes back what was not delivered yet; it will be reported as failed.
-    package func withdraw(_ id: MessageID, to contact: Contact, reason: String) {
-        let conversation = conversation(with: contact)
-        if conversation.withdraw(id) { events.put(.state(id, conversation.contact, .failed, reason: reason)) }
-    }
-
-    /// Asks a contact for a sign of life. The answer arrives as ``MessengerEvent/pong(_:_:roundTripMilliseconds:)``.
-    package func ping(_ contact: Contact) {
-        let conversation = conversation(with: contact)
-        conversation.ping(now: Self.monotonicClock())
-        flush(conversation)
-    }
-
-    // MARK: Gatekeeping
-
-    private func refreshBook() {
-        let generation = home.bookGeneration()
-        guard generation != bookGeneration, let fresh = try? home.book() else { return }
-        bookGeneration = generation
-        book = fresh
-        for contact in book.contacts { conversations[contact.peer]?.contact = contact }
-    }
-
-    private func contact(_ peer: PeerID) -> Contact? {
+    func contact(_ peer: PeerID) -> Contact? {
         if let known = book.contact(peer) { return known }
         refreshBook()
         return book.contact(peer)
     }
 
-    private func greeting(for peer: PeerID) -> [UInt8] {
-        Greeting(peer: home.identity.peerID, token: contact(peer)?.token ?? [], name: book.ownName).encode()
-    }
-
-    /// Lets contacts in, and bearers of an invite of ours. Changes nothing: the first handshake message can be replayed, and forged by who stole our
-    /// key; only the finished handshake makes somebody a contact (``admitted(_:)``).
-    private func authorize(_ peer: PeerID, _ bytes: [UInt8]) -> Bool {
-        guard let greeting = Greeting(bytes), greeting.peer == peer else { return false }
-        return contact(peer) != nil || book.admits(token: greeting.token, now: Self.wallClockSeconds())
-    }
-
-    /// The contact at the other end of a new session: known, or made one by the invite it came with.
-    private func admitted(_ session: PeerSession) -> Contact? {
-        if let known = contact(session.peer) { return known }
-        guard let greeting = Greeting(session.greeting), greeting.peer == session.peer, !session.isDialer else {
-            return nil
-        }
-        do {
-            let admitted = try home.update { book -> Contact? in
-                guard book.admits(token: greeting.token, now: Self.wallClockSeconds()) else { return nil }
-                return book.admit(session.peer, called: greeting.name)
+    /// Takes over what this or another process has changed in the book, and what another has put into the outbox.
+    func refreshBook() {
+        let generation = home.bookGeneration()
+        guard generation != bookGeneration, let fresh = try? home.book() else { return }
+        bookGeneration = generation
+        book = fresh
+        for conversation in conversations.values {
+            guard let contact = book.contact(conversation.contact.peer), contact.isWelcome else {
+                conversations[conversation.contact.peer] = nil
+                conversation.session?.close(code: CloseCode.refused, reason: "")
+                continue
             }
-            refreshBook()
-            if let admitted { events.put(.contact(admitted)) }
-            return admitted
-        } catch {
-            logger.error("cannot remember a new contact", metadata: ["reason": "\(error)"])
-            return nil
+            conversation.contact = contact
         }
+        guard node != nil else { return }
+        registerCapabilities()
+        loop.execute { [weak self] in self?.assumeIsolated { messenger in try? messenger.loadWaiting() } }
     }
 
-    // MARK: What happens
-
-    private func conversation(with contact: Contact) -> Conversation {
-        if let known = conversations[contact.peer] { return known }
-        let conversation = Conversation(contact: contact, policy: options.policy)
-        conversations[contact.peer] = conversation
-        return conversation
-    }
-
-    private func handle(_ event: PeerEvent) {
-        switch event {
-        case .signaling(let state):
-            signaling(state)
-        case .opened(let session):
-            opened(session)
-        case .readable(let session):
-            if let conversation = current(session) { read(conversation) }
-        case .writable(let session):
-            guard let conversation = current(session) else { return }
-            flush(conversation)
-            read(conversation)
-        case .path(let session, let report):
-            guard let conversation = current(session) else { return }
-            refreshBook()
-            events.put(.path(conversation.contact, ConversationPath(report)))
-            flush(conversation)
-        case .closed(let session, let end):
-            guard let conversation = current(session) else { return }
-            conversation.detach()
-            interrupted(conversation, reason: end.description)
-        case .dialFailed(let peer, let failure):
-            guard let conversation = conversations[peer] else { return }
-            dialFailed(conversation, failure)
-        case .mail, .mailWritable:
-            // Nothing is sent to a mailbox yet, and nothing asked of it.
-            break
-        }
-    }
-
-    private func current(_ session: PeerSession) -> Conversation? {
-        guard let conversation = conversations[session.peer], conversation.session === session else { return nil }
-        return conversation
-    }
-
-    private func signaling(_ state: SignalingState) {
-        events.put(.server(ServerState(state)))
-        guard case .connected = state else { return }
-        events.put(.ready(home.identity.peerID))
-        for conversation in conversations.values where conversation.session == nil && needsSession(conversation) {
-            node?.connect(to: conversation.contact.peer, policy: options.policy.policy)
-        }
-    }
-
-    private func opened(_ session: PeerSession) {
-        refreshBook()
-        guard let contact = admitted(session) else { return session.close(code: CloseCode.refused, reason: "") }
-        let conversation = conversation(with: contact)
-        conversation.attach(session, ownName: book.ownName)
-        session.setOnScreen(conversation.isWanted)
-        events.put(.online(conversation.contact))
-        if let path = session.path { events.put(.path(conversation.contact, ConversationPath(path))) }
-        flush(conversation)
-        read(conversation)
-    }
-
-    private func readAll() {
-        for conversation in conversations.values { read(conversation) }
-    }
-
-    private func read(_ conversation: Conversation) {
-        while conversation.session != nil, conversation.mayRead, !events.isFull {
-            do {
-                let incoming = try conversation.read()
-                for item in incoming { show(item, conversation) }
-                flush(conversation)
-                if incoming.isEmpty && !conversation.hasMore { return }
-            } catch {
-                conversation.session?.close(code: CloseCode.protocolError, reason: "malformed frame")
-                return
-            }
-        }
-    }
-
-    private func show(_ item: Conversation.Incoming, _ conversation: Conversation) {
-        switch item {
-        case .message(let id, let sentAt, let text):
-            events.put(.message(IncomingMessage(id: id, contact: conversation.contact, text: text, sentAt: sentAt)))
-        case .delivered(let id):
-            events.put(.state(id, conversation.contact, .delivered, reason: nil))
-        case .pong(let sentAt):
-            let elapsed = Double(Self.monotonicClock() &- sentAt) / 1_000_000
-            let path = conversation.session?.path.map { ConversationPath($0) }
-            events.put(.pong(conversation.contact, path, roundTripMilliseconds: elapsed))
-        }
-    }
-
-    private func flush(_ conversation: Conversation) {
-        for id in conversation.flush() { events.put(.state(id, conversation.contact, .sent, reason: nil)) }
-    }
-
-    // MARK: Trying again
-
-    private func needsSession(_ conversation: Conversation) -> Bool {
-        conversation.isWanted || !conversation.outbox.isEmpty
-    }
-
-    private func dialFailed(_ conversation: Conversation, _ failure: DialFailure) {
-        let reason = failure.description
-        if options.failsWhenAbsent {
-            for message in conversation.outbox { withdraw(message.id, to: conversation.contact, reason: reason) }
-        }
-        interrupted(conversation, reason: reason)
-    }
-
-    private func interrupted(_ conversation: Conversation, reason: String) {
+    /// Brings everybody into memory for whom something waits, or who does not know yet how to reach us.
+    func loadWaiting() throws {
         guard !isStopped else { return }
-        events.put(.offline(conversation.contact, reason: reason))
-        guard needsSession(conversation) else { return }
-        let delays = Self.redialMilliseconds
-        let delay = delays[min(conversation.redials, delays.count - 1)]
-        conversation.redials += 1
-        let peer = conversation.contact.peer
-        loop.scheduleTask(in: .milliseconds(delay)) { [weak self] in
-            guard let self else { return }
-            self.assumeIsolated { $0.redial(peer) }
+        let counts = try vault.read { try $0.outboxCounts() }
+        for contact in book.contacts where contact.isWelcome {
+            guard let row = contact.row else { continue }
+            let isNew = contact.state == .contact && contact.ourCapability == nil
+            guard isNew || counts[row] != nil || conversations[contact.peer] != nil,
+                let conversation = conversation(with: contact)
+            else { continue }
+            try adoptForeignEntries(conversation)
+            introduceOurselves(to: conversation)
+            advance(conversation)
+            if needsSession(conversation) { dial(conversation) }
         }
     }
 
-    private func redial(_ peer: PeerID) {
-        guard !isStopped, let conversation = conversations[peer], conversation.session == nil,
-            needsSession(conversation)
-        else { return }
-        node?.connect(to: conversation.contact.peer, policy: options.policy.policy)
+    // MARK: Housekeeping
+
+    private func keepHouse() {
+        guard !isStopped else { return }
+        refreshBook()
+        expireMessages()
+        let now = Self.monotonicClock()
+        for conversation in conversations.values where !conversation.outbox.isEmpty {
+            if let since = conversation.awaitedSince, now &- since > Self.hedgeDelay { conversation.isHedging = true }
+            // Who was asked for prekeys and did not answer is asked again; the answers are bounded by their giver.
+            if conversation.outbox.hasUnencrypted, now &- (conversation.askedAt ?? now) > Self.hedgeDelay {
+                conversation.prekeyRequest.wasAsked = false
+            }
+            if conversation.outbox.hasUnencrypted || conversation.outbox.hasUnmailed { advance(conversation) }
+        }
+    }
+
+    /// Goes on everywhere after something stood in the way.
+    func resumeAll() {
+        for conversation in conversations.values {
+            read(conversation)
+            advance(conversation)
+        }
+        readMail()
+        sendAcknowledgements()
     }
 
     // MARK: Clocks
 
-    private static func wallClock() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
-    private static func wallClockSeconds() -> Int64 { Int64(wallClock() / 1000) }
-    private static func monotonicClock() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+    static func monotonicClock() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
 }

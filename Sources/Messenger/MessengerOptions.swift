@@ -9,17 +9,13 @@ package struct MessengerOptions: Sendable {
     package var certificateFile: String?
     /// The addresses that ICE may use; `nil` lets it find them.
     package var localAddresses: [IPAddress]?
-    /// Whether a message fails at once when its contact cannot be reached, or waits in memory.
-    package var failsWhenAbsent: Bool
 
     package init(
-        policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil,
-        failsWhenAbsent: Bool = false
+        policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil
     ) {
         self.policy = policy
         self.certificateFile = certificateFile
         self.localAddresses = localAddresses
-        self.failsWhenAbsent = failsWhenAbsent
     }
 
     var trust: TLSTrust { certificateFile.map { .file($0) } ?? .system }

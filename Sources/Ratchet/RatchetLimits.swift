@@ -1,7 +1,9 @@
+import Wire
+
 /// Bounds of what is sent, accepted and kept.
 package enum RatchetLimits {
-    /// Longest plaintext of one message in bytes.
-    package static let plaintext = 65_536
+    /// Longest plaintext of one message in bytes: the longest padded content.
+    package static let plaintext = MessageContent.maximumSize
     /// How much longer than its plaintext a ciphertext is, in bytes, once the peer has answered.
     package static let overhead = 97
     /// How much longer still it is until then: what PQXDH needs to open it.

@@ -195,8 +195,9 @@ package final class Vault: Sendable {
         return try result.get()
     }
 
-    private func submitReturning<R: Sendable>(
-        in epoch: VaultEpoch?, _ work: @escaping @Sendable (VaultTransaction) throws -> R,
+    /// As ``submit(in:_:then:)``, for work that returns something: `then` gets it after the commit, or what the work threw, or a ``VaultError``.
+    package func submitReturning<R: Sendable>(
+        in epoch: VaultEpoch? = nil, _ work: @escaping @Sendable (VaultTransaction) throws -> R,
         then: @escaping @Sendable (Result<R, any Error>) -> Void
     ) {
         let kept = KeptResult<R>()

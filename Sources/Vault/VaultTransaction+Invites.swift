@@ -14,6 +14,8 @@ package struct StoredInvite: Hashable, Sendable {
     package internal(set) var revoked = false
     /// What the user noted about it.
     package var label: String
+    /// The digest under which the mailbox knows the token, so that its bearer can leave mail; empty when it does not.
+    package var capabilityDigest: [UInt8] = []
 
     package init(digest: [UInt8], createdAt: Int64, expires: Int64, singleUse: Bool, label: String = "") {
         self.digest = digest
@@ -141,7 +143,8 @@ extension VaultTransaction {
 extension StoredInvite {
     static let digestByteCount = 32
 
-    fileprivate func use(now: Int64) -> InviteUse {
+    /// What showing it would come to at `now`, in seconds since 1970.
+    package func use(now: Int64) -> InviteUse {
         if revoked { return .revoked }
         if singleUse, uses > 0 { return .used }
         return expires > now ? .admitted : .expired
@@ -156,6 +159,7 @@ extension StoredInvite {
         record.write(5, UInt64(uses))
         record.write(6, revoked)
         record.write(7, Array(label.utf8))
+        if !capabilityDigest.isEmpty { record.write(8, capabilityDigest) }
         return record.finish()
     }
 
@@ -172,6 +176,7 @@ extension StoredInvite {
             case 5: uses = UInt32(clamping: try value.recordInteger())
             case 6: revoked = value.recordFlag()
             case 7: label = try value.recordText()
+            case 8: capabilityDigest = Array(value)
             default: break
             }
         }

@@ -6,8 +6,8 @@ package struct MailBookkeeping: Hashable, Sendable {
     package var prekeysPublishedAt: UInt64 = 0
     /// A digest of the capabilities that the server was told, as the caller computes it; empty for none.
     package var capabilitiesDigest: [UInt8] = []
-    /// The next number for a message of ours (`MessageContent`'s sequence).
-    package var nextSequence: UInt64 = 1
+    /// When everything that waits was last given to the mailbox anew, in milliseconds since 1970; zero for never.
+    package var renewedAt: UInt64 = 0
 
     package init() {}
 }
@@ -23,7 +23,7 @@ extension VaultReader {
             case 1: bookkeeping.generation = Array(value)
             case 2: bookkeeping.prekeysPublishedAt = try value.recordInteger()
             case 3: bookkeeping.capabilitiesDigest = Array(value)
-            case 4: bookkeeping.nextSequence = try value.recordInteger()
+            case 4: bookkeeping.renewedAt = try value.recordInteger()
             default: break
             }
         }
@@ -38,7 +38,7 @@ extension VaultTransaction {
         record.write(1, bookkeeping.generation)
         record.write(2, bookkeeping.prekeysPublishedAt)
         record.write(3, bookkeeping.capabilitiesDigest)
-        record.write(4, bookkeeping.nextSequence)
+        record.write(4, bookkeeping.renewedAt)
         let known = bookChanged
         try setSetting(MailBookkeeping.settingName, record.finish())
         // Nobody who watches the book is interested in it.

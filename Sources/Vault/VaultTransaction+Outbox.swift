@@ -44,7 +44,8 @@ package struct OutboxReference: Hashable, Sendable {
 extension OutboxEntry {
     /// Longest ciphertext, and longest content, in bytes.
     package static let maximumSize = 128 << 10
-    static let envelopeIDByteCount = 16
+    /// Size of an envelope id in bytes.
+    package static let envelopeIDByteCount = 16
 }
 
 extension VaultReader {
@@ -226,6 +227,9 @@ extension VaultTransaction {
         try execute("DELETE FROM outbox WHERE id = ?", [.integer(reference.row)])
         return reference
     }
+
+    /// Makes ``Vault/bookVersion()`` change, so that the process that is online finds what another has added.
+    package func noteOutboxChange() { bookChanged = true }
 
     private func check(_ entry: OutboxEntry) throws(VaultError) {
         guard entry.envelopeID.count == OutboxEntry.envelopeIDByteCount else { throw .outOfRange("an envelope's id") }

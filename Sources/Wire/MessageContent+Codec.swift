@@ -94,6 +94,11 @@ extension MessageContent {
         case .profile(let name):
             try writer.write(name: name, atMost: Self.maximumName)
             return 11
+        case .introduction(let name, let token, let capability):
+            try writer.write(name: name, atMost: Self.maximumName)
+            try writer.write(token, exactly: Self.idByteCount)
+            try writer.write(capability, exactly: Self.idByteCount)
+            return 12
         default:
             throw .invalidValue
         }
@@ -137,6 +142,10 @@ extension MessageContent {
         case 9: body = .retry(envelopes: try reader.readIDs())
         case 10: body = .timer(seconds: try reader.readUInt32())
         case 11: body = .profile(name: try reader.readName(atMost: maximumName))
+        case 12:
+            body = .introduction(
+                name: try reader.readName(atMost: maximumName), token: Array(try reader.readBytes(idByteCount)),
+                capability: Array(try reader.readBytes(idByteCount)))
         default: return nil
         }
         try reader.finish()

@@ -15,6 +15,7 @@
 //  9 RETRY                count u8, 1…128 | envelope ids of 16
 // 10 TIMER                seconds u32 (0: messages stay)
 // 11 PROFILE              name (u8 length ≤ 64)
+// 12 INTRODUCTION         name (u8 length ≤ 64) | token of the receiver's invite 16 | capability 16
 //
 // Another version, another kind, flags or a receipt that this version does not know: the body is kept as it is.
 
@@ -54,6 +55,8 @@ package struct MessageContent: Hashable, Sendable {
         case timer(seconds: UInt32)
         /// The name that the sender goes by now.
         case profile(name: String)
+        /// The first word of who comes with an invite: its token, and a capability for the answer.
+        case introduction(name: String, token: [UInt8], capability: [UInt8])
         /// Something that this version does not know.
         case unknown(version: UInt8, kind: UInt8, bytes: [UInt8])
     }

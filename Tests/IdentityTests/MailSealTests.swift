@@ -35,6 +35,21 @@ import Wire
         #expect(throws: MailSealError.lengthOutOfRange) { try MailSeal.open(envelope + [1], recipient: bob) }
     }
 
+    /// The envelope of docs/protocol/mailbox.md, which has been opened by another implementation too.
+    @Test func opensTheEnvelopeOfTheDocument() throws {
+        let envelope = hex(
+            """
+            d761fe0e7d9adddf54ff5092c33e431653fbad7835d93b9f59fb474d7c7f4077b8e94e6542639bf8309c2e5d8e1948aa
+            515792bba79e7c2e050e6b973f3641d12ca1f75fe468681409e0fb08e9699da80b40579ff5de5c89635c4d14786093e9
+            b51cfb74a2564d63f42f1904b279469af0445d0d3bb485958f033808842b5ddf76220a077cf26e1014a04534e206ed18
+            292cbd5e6ff62e8d33d1ffeb609662abbe6aea9f21f7f892ec9051ccf21f6540f199999502d7d8e1b7720ee024ce509e
+            fd6c11cd575388f4d8c8fe53
+            """)
+        let opened = try MailSeal.open(envelope, recipient: bob.get())
+        #expect(opened.ciphertext == [1, 2, 3])
+        #expect(opened.sender == (try alice.get().peerID))
+    }
+
     @Test func opensForNobodyElse() throws {
         let (alice, bob) = (try alice.get(), try bob.get())
         let envelope = try MailSeal.seal([1, 2, 3], from: alice, to: bob.peerID)

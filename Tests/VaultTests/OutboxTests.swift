@@ -134,7 +134,7 @@ import Testing
         mail.generation = id(1)
         mail.prekeysPublishedAt = 5
         mail.capabilitiesDigest = [1]
-        mail.nextSequence = 77
+        mail.renewedAt = 77
         let stored = mail
         try vault.writeAndWait { try $0.setMailBookkeeping(stored) }
         #expect(try vault.read { try $0.mailBookkeeping() } == mail)

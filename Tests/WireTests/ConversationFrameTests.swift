@@ -12,6 +12,15 @@ import Testing
         (.delivered(id: counting(from: 0xB0, 16)), "00000011 03 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"),
         (.ping(0x0102_0304_0506_0708), "00000009 04 0102030405060708"),
         (.pong(UInt64.max), "00000009 05 ffffffffffffffff"),
+        (.envelope([1, 2, 3]), "00000004 06 010203"),
+        (
+            .stored([counting(from: 0xB0, 16), counting(from: 0xC0, 16)]),
+            "00000021 07 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf c0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
+        ),
+        (.prekeys([0xFF]), "00000002 08 ff"),
+        (.unreadable([counting(from: 0xB0, 16)]), "00000011 09 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"),
+        (.typing(true), "00000002 0a 01"),
+        (.typing(false), "00000002 0a 00"),
     ]
 
     @Test func writesAndReadsTheBytesOfTheLayout() throws {
@@ -84,7 +93,10 @@ import Testing
         ("00000012 03 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf 00", .trailingBytes),
         ("00000007 01 01020304 01 ff", .invalidText), ("00000007 01 01020304 01 0a", .invalidText),
         ("0000001a 02 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf 0000019000000001 c3", .invalidText),
-        ("00000007 01 01020304 02 41", .truncated),
+        ("00000007 01 01020304 02 41", .truncated), ("00000001 06", .lengthOutOfRange),
+        ("00000001 07", .lengthOutOfRange), ("00000010 07 b0b1b2b3b4b5b6b7b8b9babbbcbdbe", .lengthOutOfRange),
+        ("00000001 08", .lengthOutOfRange), ("00000001 09", .lengthOutOfRange), ("00000002 0a 02", .invalidValue),
+        ("00000003 0a 01 00", .trailingBytes),
     ])
     func refusesKnownTypesThatDoNotFollowTheirLayout(bytes: String, expected: WireError) {
         var decoder = ConversationFrameDecoder()
@@ -107,6 +119,15 @@ import Testing
             try ConversationFrame.hello(name: String(repeating: "é", count: 33), features: 0).encode()
         }
         #expect(throws: WireError.lengthOutOfRange) { try ConversationFrame.delivered(id: [1]).encode() }
+        #expect(throws: WireError.lengthOutOfRange) {
+            try ConversationFrame.envelope([UInt8](repeating: 0, count: 73_729)).encode()
+        }
+        #expect(throws: WireError.lengthOutOfRange) {
+            try ConversationFrame.prekeys([UInt8](repeating: 0, count: 4_097)).encode()
+        }
+        let ids = [[UInt8]](repeating: counting(from: 0, 16), count: 129)
+        #expect(throws: WireError.lengthOutOfRange) { try ConversationFrame.stored(ids).encode() }
+        #expect(throws: WireError.lengthOutOfRange) { try ConversationFrame.unreadable([]).encode() }
         decoder.append(hex("00000047 01 00000000 41") + [UInt8](repeating: 0x61, count: 65))
         #expect(throws: WireError.lengthOutOfRange) { try decoder.next() }
     }

@@ -30,6 +30,10 @@ import Testing
         (.retry(envelopes: [other]), "09", "00000011 01 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"),
         (.timer(seconds: 5), "0a", "00000004 00000005"),
         (.profile(name: "A"), "0b", "00000002 01 41"),
+        (
+            .introduction(name: "A", token: other, capability: id), "0c",
+            "00000022 01 41 b0b1b2b3b4b5b6b7b8b9babbbcbdbebf a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+        ),
         (.unknown(version: 1, kind: 0x7F, bytes: [1, 2]), "7f", "00000002 0102"),
     ]
 

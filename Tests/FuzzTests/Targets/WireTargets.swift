@@ -3,7 +3,8 @@
 /// The binary codecs of Wire: decoding never traps, and what was decoded survives encoding and decoding.
 extension FuzzTarget {
     static let wire = [
-        signalingFrame, relayHeader, rendezvous, candidate, iceCredentials, conversation, stunRequest, stunResponse,
+        signalingFrame, mailFrame, relayHeader, rendezvous, candidate, iceCredentials, conversation, stunRequest,
+        stunResponse,
     ]
 
     private static let peerBytes = [UInt8](repeating: 0x5A, count: PeerKey.byteCount)
@@ -33,6 +34,35 @@ extension FuzzTarget {
         try check(try SignalingFrame.decode(encoded) == frame, "decoding what was encoded gives the frame")
         try check(bytes.first == frame.type, "the type is the first byte")
         try check(encoded.count <= SignalingFrame.maximumFrame, "no frame is longer than the limit")
+    }
+
+    private static let mailFrame = FuzzTarget("mail-frame") {
+        let peer = try PeerKey(peerBytes)
+        let capability = [UInt8](repeating: 4, count: MailFrame.capabilityByteCount)
+        let info = MailboxInfo(
+            waiting: 1, oneTimeKeysLeft: 2, timeToLive: 3, quota: 4, generation: [UInt8](repeating: 5, count: 16))
+        let frames: [MailFrame] = [
+            .mailbox(info), .mail(request: 1, recipient: peer, capability: capability, envelope: [1, 2, 3]),
+            .stored(request: 1), .refused(request: 1, reason: .tooFast, retryAfter: 1000),
+            .item(mail: 1, storedAt: 2, envelope: [3]), .acknowledge(mails: [1, 2, 3]),
+            .publishPrekeys(request: 1, publication: [1]),
+            .fetchPrekeys(request: 1, peer: peer, capability: capability), .prekeys(request: 1, bundle: []),
+            .capabilities(request: 1, operation: .commit, digests: [try CapabilityDigest(capability)]),
+            .requestMail(request: 1, recipient: peer, envelope: [1]), .done(request: 1),
+        ]
+        return try frames.map { try $0.encode() }
+    } run: { bytes in
+        let frame = try? MailFrame.decode(bytes)
+        guard let type = bytes.first else { return try check(frame == nil, "nothing is no frame") }
+        try check(frame == nil || MailFrame.isMail(type: type), "a frame of the mailbox has one of its types")
+        if MailFrame.isMail(type: type) {
+            try check(try SignalingFrame.decode(bytes) == nil, "who does not know mail passes over it")
+        }
+        guard let frame else { return }
+        let encoded = try frame.encode()
+        try check(encoded == bytes, "a frame has one encoding")
+        try check(type == frame.type, "the type is the first byte")
+        try check(encoded.count <= MailFrame.maximumFrame, "no frame is longer than the limit")
     }
 
     private static let relayHeader = FuzzTarget("relay-header") {
