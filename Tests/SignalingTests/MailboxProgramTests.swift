@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import NIOConcurrencyHelpers
+import NIOCore
 import SignalingServer
 import TestTools
 import Testing
@@ -176,10 +177,14 @@ import Wire
             try await alice.mail(bob.key, Self.capability, [42]) == nil
         }
         try await eventually("it arrives") { there.envelopes.contains([42]) }
-        // What could not be deleted was deleted later.
+        // What could not be deleted is deleted later.
         try await eventually("only what is new waits") {
-            let again = try await MailClient(url, bob.identity)
-            return try Int(again.info.waiting) <= there.mails.count - acknowledged.count
+            let http = try await RawConnection.connect(SocketAddress(ipAddress: "127.0.0.1", port: Int(url.port)))
+            try await http.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            let page = String(decoding: try await http.readToEnd(), as: UTF8.self)
+            let line = page.split(separator: "\n").first { $0.hasPrefix("sotto_signal_mail_waiting ") }
+            let waiting = try #require(Int(line?.split(separator: " ").last ?? ""))
+            return waiting <= there.mails.count - acknowledged.count
         }
         #expect(run.errors.contains("the mailbox cannot store"))
         run.signal(SIGTERM)

@@ -107,6 +107,43 @@ import Wire
         #expect(FileManager.default.contents(atPath: path) == before)
     }
 
+    @Test func findsNobodyWithoutItsKeyAndSaysSo() throws {
+        try open().close()
+        let path = folder.file("data/mailbox.key")
+        let key = try #require(FileManager.default.contents(atPath: path))
+        #expect(key.count == 32)
+        try FileManager.default.removeItem(atPath: path)
+        #expect(throws: MailboxError.damaged("mailbox.key is missing, without which nobody's mail can be found")) {
+            try open()
+        }
+        #expect(!FileManager.default.fileExists(atPath: path))
+        for (bytes, reason) in [
+            (Data(repeating: 1, count: 32), "mailbox.key is another store's"),
+            (key.dropLast(), "mailbox.key has not its length"), (key + [0], "mailbox.key has not its length"),
+        ] {
+            try bytes.write(to: URL(filePath: path))
+            #expect(throws: MailboxError.damaged(reason)) { try open() }
+        }
+        try key.write(to: URL(filePath: path))
+        try open().close()
+    }
+
+    @Test func givesRoomBackToTheDisk() async throws {
+        let mailbox = try open()
+        #expect(try await mailbox.change(.add([capability]), of: bob))
+        for _ in 0..<200 { _ = try await mailbox.store(mail(RandomBytes.make(50_000))) }
+        let mails = try await mailbox.fetch(for: bob, after: 0, items: 1_000, bytes: 1 << 30).mails
+        #expect(mails.count == 200)
+        #expect(try await mailbox.delete(mails.dropLast().map(\.id), of: bob) == 199)
+        while try await mailbox.tidy(limit: 100).hasMore {}
+        #expect(try await mailbox.fetch(for: bob, after: 0, items: 10, bytes: 1 << 20).mails == mails.suffix(1))
+        mailbox.close()
+        let path = folder.file("data/mailbox.sqlite")
+        let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+        #expect(try #require(size) < 2 << 20)
+        try checkCounts(waiting: 1)
+    }
+
     @Test func refusesWhatIsNoMailbox() throws {
         try open().close()
         let path = folder.file("data/mailbox.sqlite")

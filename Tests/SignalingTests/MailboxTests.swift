@@ -244,12 +244,41 @@ import Wire
             #expect(try await alice.mail(bob.key, Self.capability, [UInt8](repeating: 7, count: 300)) == nil)
             #expect(try await alice.request(bob.key, [8]) == nil)
             #expect(try await alice.bundle(bob.key, Self.capability).count == 2_617)
-            #expect(try Self.bytes(folder).contains(bob.key.bytes))
             #expect(try !Self.bytes(folder).contains(key))
             // Nor the capability itself, which would let who reads it send.
             #expect(try !Self.bytes(folder).contains(Self.capability))
         }
         #expect(try !Self.bytes(folder).contains(key))
+    }
+
+    @Test func nobodyIsNamedOnTheDisk() async throws {
+        let people = try (0..<2).map { _ in try Identity.generate() }
+        func named() throws -> [String] {
+            let bytes = try Self.bytes(folder)
+            return people.flatMap { person in
+                let hex = person.peerID.key.bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
+                    .joined()
+                let text = "\(person.peerID)".replacing("sotto1", with: "")
+                return [
+                    person.peerID.key.bytes, Array(hex.utf8), Array(hex.uppercased().utf8), Array(text.utf8),
+                    Array(text.uppercased().utf8), Array(Data(person.peerID.key.bytes).base64EncodedString().utf8),
+                ].filter { bytes.contains($0.prefix(40)) }.map { "\($0)" }
+            }
+        }
+        try await withMailbox(in: folder) { server in
+            let (alice, bob) = (
+                try await MailClient(try server.url, people[0]), try await MailClient(try server.url, people[1])
+            )
+            for (one, other) in [(alice, bob), (bob, alice)] {
+                #expect(try await one.take([Self.capability]))
+                try await one.publish(Publication(peer: one.key, batch: 1, signed: 2, oneTime: [3]))
+                #expect(try await one.mail(one.key, Self.capability, [UInt8](repeating: 7, count: 300)) == nil)
+                #expect(try await other.request(one.key, [8]) == nil)
+                #expect(try await other.bundle(one.key, Self.capability).count == 2_617)
+            }
+            #expect(try named() == [])
+        }
+        #expect(try named() == [])
     }
 
     @Test func whatIsDeletedIsOverwritten() async throws {

@@ -6,9 +6,10 @@ import Glibc
 /// Safety: `lock` is only read, and closed once in `deinit`.
 final class MailboxFiles: Sendable {
     let database: String
+    let key: MailboxKey
     private let lock: Int32
 
-    /// Makes the folder and an empty file if there are none.
+    /// Makes the folder, an empty file and a key if there are none.
     ///
     /// - Throws: ``MailboxError/inUse``, ``MailboxError/readOnly``, ``MailboxError/full``, ``MailboxError/damaged(_:)``, ``MailboxError/system(_:)``.
     init(_ directory: String) throws(MailboxError) {
@@ -21,6 +22,7 @@ final class MailboxFiles: Sendable {
                 throw errno == EWOULDBLOCK ? .inUse : MailboxError(systemCode: errno)
             }
             try Self.prepare(database)
+            key = try MailboxKey(in: directory, mayBeMade: Self.isEmpty(database) && Self.isEmpty(database + "-wal"))
         } catch {
             _ = Glibc.close(lock)
             throw error
@@ -51,6 +53,11 @@ final class MailboxFiles: Sendable {
             throw .damaged("mailbox.sqlite is no plain file")
         }
         if status.st_mode & 0o077 != 0 { fchmod(descriptor, 0o600) }
+    }
+
+    private static func isEmpty(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) != 0 || status.st_size == 0
     }
 
     /// What the disk still has for this process; nil when it does not say.

@@ -5,14 +5,15 @@ enum MailboxSchema {
     /// The version of the tables that this program writes.
     static let version = 1
 
-    /// - `box`: a peer who has registered or published something. `seen`: the day on which it last logged in, in milliseconds since 1970. `items`, `bytes`, `requests`: what waits
+    /// - `box`: a peer who has registered or published something. `seen`: the day on which it last logged in, in milliseconds since 1970. `peer`: its name under the key of the folder. `items`, `bytes`, `requests`: what waits
     ///   in `mail`, kept by the triggers.
     /// - `capability`: whose mail a peer takes, and what of it waits. A row that is not registered any more goes with the last mail.
     /// - `mail`: what waits; `digest` is that of the capability, zeros for requests. Numbers are never used again.
     /// - `prekeys`, `one_time`: what a peer has published.
     static let tables = """
         CREATE TABLE header (
-            id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, generation BLOB NOT NULL) STRICT;
+            id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, generation BLOB NOT NULL,
+            key BLOB NOT NULL) STRICT;
         CREATE TABLE box (
             id INTEGER PRIMARY KEY AUTOINCREMENT, peer BLOB NOT NULL UNIQUE, seen INTEGER NOT NULL,
             items INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
@@ -49,14 +50,14 @@ enum MailboxSchema {
     /// Makes the tables in a new file, or checks those of an old one. Returns the generation.
     ///
     /// - Throws: ``MailboxError/newerVersion(_:)``, ``MailboxError/damaged(_:)`` and what the disk may say; nothing was changed then.
-    static func prepare(_ session: MailboxSession) throws(MailboxError) -> [UInt8] {
+    static func prepare(_ session: MailboxSession, _ key: MailboxKey) throws(MailboxError) -> [UInt8] {
         let application = try session.row("PRAGMA application_id")?.integer(0)
         let isEmpty = try session.row("SELECT count(*) FROM sqlite_master")?.integer(0) == 0
-        if application == 0, isEmpty { try create(session) }
+        if application == 0, isEmpty { try create(session, key) }
         guard try session.row("PRAGMA application_id")?.integer(0) == applicationID else {
             throw .damaged("it is no mailbox")
         }
-        guard let header = try session.row("SELECT version, generation FROM header WHERE id = 1") else {
+        guard let header = try session.row("SELECT version, generation, key FROM header WHERE id = 1") else {
             throw .damaged("it has no header")
         }
         let version = try header.count(0)
@@ -64,18 +65,19 @@ enum MailboxSchema {
         guard version == Self.version else { throw .damaged("its version makes no sense") }
         let generation = try header.blob(1)
         guard generation.count == 16 else { throw .damaged("its header makes no sense") }
+        guard try header.blob(2) == key.check else { throw .damaged("mailbox.key is another store's") }
         return generation
     }
 
     /// All of it or nothing: what a crash leaves is an empty file, which is made anew.
-    private static func create(_ session: MailboxSession) throws(MailboxError) {
+    private static func create(_ session: MailboxSession, _ key: MailboxKey) throws(MailboxError) {
         try session.executeScript("BEGIN IMMEDIATE")
         do throws(MailboxError) {
             try session.executeScript("PRAGMA application_id = \(applicationID)")
             try session.executeScript(tables)
             try session.execute(
-                "INSERT INTO header (id, version, generation) VALUES (1, ?, ?)",
-                [.integer(Int64(version)), .blob(RandomBytes.make(16))])
+                "INSERT INTO header (id, version, generation, key) VALUES (1, ?, ?, ?)",
+                [.integer(Int64(version)), .blob(RandomBytes.make(16)), .blob(key.check)])
             try session.executeScript("COMMIT")
         } catch {
             if session.isInsideTransaction { try? session.executeScript("ROLLBACK") }

@@ -8,6 +8,7 @@ final class MailboxTransaction {
     private static let day: Int64 = 86_400_000
 
     let session: MailboxSession
+    private let key: MailboxKey
     let limits: MailboxLimits
     /// Milliseconds since 1970.
     let now: Int64
@@ -19,8 +20,9 @@ final class MailboxTransaction {
     private(set) var waitingChange = 0
     private(set) var hasWritten = false
 
-    init(_ session: MailboxSession, limits: MailboxLimits, now: UInt64, isDiskShort: Bool) {
+    init(_ session: MailboxSession, key: MailboxKey, limits: MailboxLimits, now: UInt64, isDiskShort: Bool) {
         self.session = session
+        self.key = key
         self.limits = limits
         self.isDiskShort = isDiskShort
         self.now = Int64(clamping: min(now, UInt64(Int64.max / 2)))
@@ -47,7 +49,7 @@ final class MailboxTransaction {
 
     func box(of peer: PeerKey) throws(MailboxError) -> Box? {
         let row = try session.row(
-            "SELECT id, seen, items, bytes, requests FROM box WHERE peer = ?", [.blob(peer.bytes)])
+            "SELECT id, seen, items, bytes, requests FROM box WHERE peer = ?", [.blob(key.name(of: peer))])
         guard let row else { return nil }
         return Box(
             id: try row.integer(0), seen: try row.integer(1), items: try row.count(2), bytes: try row.count(3),
@@ -57,7 +59,8 @@ final class MailboxTransaction {
     /// The box of a peer who has logged in; made if there is none.
     func ownBox(of peer: PeerKey) throws(MailboxError) -> Int64 {
         if let box = try box(of: peer) { return box.id }
-        try write("INSERT INTO box (peer, seen) VALUES (?, ?)", [.blob(peer.bytes), .integer(now - now % Self.day)])
+        try write(
+            "INSERT INTO box (peer, seen) VALUES (?, ?)", [.blob(key.name(of: peer)), .integer(now - now % Self.day)])
         return session.lastRow
     }
 
@@ -159,7 +162,21 @@ final class MailboxTransaction {
             "SELECT id FROM mail WHERE expires <= ? ORDER BY expires LIMIT ?", [.integer(now)], limit: limit)
         guard expired < limit else { return MailboxTidied(deleted: expired, hasMore: true) }
         let rest = try forget(limit: limit - expired)
-        return MailboxTidied(deleted: expired + rest.deleted, hasMore: rest.hasMore)
+        let deleted = expired + rest.deleted
+        // By itself, so that nothing that was deleted depends on whether there is room for it.
+        if deleted == 0, !rest.hasMore, try isLoose() { try write("PRAGMA incremental_vacuum(\(Self.returned))") }
+        let hasMore = try rest.hasMore ? true : isLoose()
+        return MailboxTidied(deleted: deleted, hasMore: hasMore)
+    }
+
+    /// Pages that are given back to the disk at a time, and that may lie there unused in any case.
+    private static let (returned, spare): (Int, Int64) = (1_024, 256)
+
+    /// Whether more of the file is unused than what soon will be used again.
+    private func isLoose() throws(MailboxError) -> Bool {
+        let unused = try session.row("PRAGMA freelist_count")?.integer(0) ?? 0
+        guard unused > Self.spare else { return false }
+        return try unused > (session.row("PRAGMA page_count")?.integer(0) ?? 0) / 4
     }
 
     /// Forgets a peer who has not come for a very long time: first whose mail is taken, so that no more comes, last the box.

@@ -62,6 +62,7 @@ final class MailboxWriter: @unchecked Sendable {
     private let condition = NSCondition()
     private var state = State()
     private let database: DatabaseQueue
+    private let key: MailboxKey
     private let limits: MailboxLimits
     private let clock: @Sendable () -> UInt64
     private let freeBytes: @Sendable () -> Int?
@@ -77,11 +78,12 @@ final class MailboxWriter: @unchecked Sendable {
     ///   - report: told what a commit fails with, when that is news, and nil when one has succeeded again.
     ///   - committed: told after each commit by how many the waiting mails have changed.
     init(
-        _ database: DatabaseQueue, limits: MailboxLimits, clock: @escaping @Sendable () -> UInt64,
+        _ database: DatabaseQueue, key: MailboxKey, limits: MailboxLimits, clock: @escaping @Sendable () -> UInt64,
         freeBytes: @escaping @Sendable () -> Int?,
         report: @escaping @Sendable (MailboxError?) -> Void, committed: @escaping @Sendable (Int) -> Void
     ) {
         self.database = database
+        self.key = key
         self.limits = limits
         self.clock = clock
         self.freeBytes = freeBytes
@@ -184,7 +186,8 @@ final class MailboxWriter: @unchecked Sendable {
         do {
             let transaction = try transact { (session) throws(MailboxError) in
                 let isShort = freeBytes().map { $0 < limits.reserveBytes } ?? false
-                let transaction = MailboxTransaction(session, limits: limits, now: clock(), isDiskShort: isShort)
+                let transaction = MailboxTransaction(
+                    session, key: key, limits: limits, now: clock(), isDiskShort: isShort)
                 for job in batch { try job.perform(transaction) }
                 return transaction
             }

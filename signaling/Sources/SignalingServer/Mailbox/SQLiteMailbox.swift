@@ -24,7 +24,7 @@ package final class SQLiteMailbox: Mailbox {
         do {
             database = try DatabaseQueue(path: files.database, configuration: Self.settings(limits))
             opened = try database.writeWithoutTransaction { database in
-                try Self.prepare(MailboxSession(database))
+                try Self.prepare(MailboxSession(database), files.key)
             }
         } catch {
             throw MailboxError(translating: error)
@@ -34,7 +34,7 @@ package final class SQLiteMailbox: Mailbox {
         let count = NIOLockedValueBox(opened.waiting)
         self.count = count
         writer = MailboxWriter(
-            database, limits: limits, clock: configuration.clock,
+            database, key: files.key, limits: limits, clock: configuration.clock,
             freeBytes: { MailboxFiles.freeBytes(configuration.directory) },
             report: { trouble in
                 if let trouble {
@@ -67,12 +67,17 @@ package final class SQLiteMailbox: Mailbox {
         return configuration
     }
 
-    private static func prepare(_ session: MailboxSession) throws(MailboxError) -> (generation: [UInt8], waiting: Int) {
-        // Stays in the file.
+    private static func prepare(
+        _ session: MailboxSession, _ key: MailboxKey
+    ) throws(MailboxError) -> (generation: [UInt8], waiting: Int) {
+        // Both stay in the file.
+        if try session.row("PRAGMA page_count")?.integer(0) == 0 {
+            try session.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        }
         guard try session.row("PRAGMA journal_mode = WAL")?.text(0) == "wal" else {
             throw .system("the file system has no shared memory, which SQLite's WAL mode needs")
         }
-        let generation = try MailboxSchema.prepare(session)
+        let generation = try MailboxSchema.prepare(session, key)
         let waiting = try session.row("SELECT coalesce(sum(items), 0) FROM box")?.count(0) ?? 0
         return (generation, waiting)
     }
