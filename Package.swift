@@ -77,7 +77,8 @@ let package = Package(
                 "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
                 nioPosix,
             ]),
-        library("Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
+        library(
+            "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
 
         // 4: front ends.
         .executableTarget(
@@ -123,6 +124,10 @@ let package = Package(
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "TestTools", "Wire", argumentParser,
                 grdb, logging, nioConcurrency, nioCore, nioPosix,
             ]),
+        .executableTarget(
+            name: "mailbox-bench",
+            dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
+            path: "Tests/MailboxBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [

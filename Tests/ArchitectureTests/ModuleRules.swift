@@ -121,6 +121,12 @@ enum ModuleGraph {
             foreign: ["Foundation"],
             "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
 
+        // The mailbox under load.
+        rule(
+            "MailboxBench", .program, folder: "Tests/MailboxBench", own: ["Identity", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is a client like others, many at once, and sees the server from outside."),
+
         // What tests need whatever they test.
         rule(
             "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Foundation"],
