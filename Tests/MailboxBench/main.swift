@@ -30,12 +30,14 @@ func measure(_ url: ServerURL, mails: Int, bytes: Int, senders: Int) async throw
     let connections = try (0..<senders).map { _ in Connection(url, try Identity.generate()) }
     for connection in connections { try await connection.wait(\.isReady) }
     let each = max(1, mails / senders)
+    // No more than a client keeps for its connection.
+    let window = min(256, max(1, 900_000 / (bytes + 64)))
     var results: [String: Double] = ["mail_bytes": Double(bytes), "mails": Double(each * senders)]
 
     let storing = ContinuousClock.now
     try await withThrowingTaskGroup(of: Void.self) { group in
         for connection in connections {
-            group.addTask { _ = try await connection.send(each, window: 256, mail) }
+            group.addTask { _ = try await connection.send(each, window: window, mail) }
         }
         try await group.waitForAll()
     }

@@ -77,7 +77,7 @@ import Wire
     }
 
     @Test func whoGuessesCapabilitiesLearnsAndTakesNothing() async throws {
-        try await withMailbox(in: folder, { $0.limits.mails = RateLimit(rate: 0.001, burst: 200) }) { server in
+        try await withMailbox(in: folder, limits { $0.mails = RateLimit(rate: 0.001, burst: 200) }) { server in
             let (bob, mallory) = (try await MailClient(try server.url), try await MailClient(try server.url))
             #expect(try await bob.take([Self.capability]))
             let publication = Publication(peer: bob.key, batch: 1, signed: 2, oneTime: [3])
@@ -98,7 +98,7 @@ import Wire
 
     @Test func whoFetchesTheKeysOfManyIsStopped() async throws {
         let few = RateLimit(rate: 0.001, burst: 30)
-        try await withMailbox(in: folder, { $0.limits.prekeyFetches = few }) { server in
+        try await withMailbox(in: folder, limits { $0.prekeyFetches = few }) { server in
             let (bob, mallory) = (try await MailClient(try server.url), try await MailClient(try server.url))
             #expect(try await bob.take([Self.capability]))
             let publication = Publication(peer: bob.key, batch: 1, signed: 2, oneTime: Array(0..<40))
@@ -123,9 +123,9 @@ import Wire
         let few = RateLimit(rate: 0.001, burst: 25)
         try await withMailbox(
             in: folder,
-            {
-                $0.limits.mails = few
-                $0.limits.requestsByLogin = few
+            limits {
+                $0.mails = few
+                $0.requestsByLogin = few
             }
         ) { server in
             let mallory = try await MailClient(try server.url)
@@ -154,7 +154,7 @@ import Wire
     }
 
     @Test func aFloodOfMailLeavesOthersTheirTurn() async throws {
-        try await withMailbox(in: folder, { $0.limits.outstanding = MailQuota(bytes: 1 << 20, items: 20) }) { server in
+        try await withMailbox(in: folder, limits { $0.outstanding = MailQuota(bytes: 1 << 20, items: 20) }) { server in
             let (alice, bob) = (try await MailClient(try server.url), try await MailClient(try server.url))
             #expect(try await bob.take([Self.capability]))
             let (flood, _) = try await RawConnection.loggedIn(server)

@@ -33,7 +33,7 @@ import Wire
 
     @Test(arguments: quotas)
     func refusesWhatIsTooMuchUntilThereIsRoom(quota: Case) async throws {
-        try await withMailbox(in: folder, { quota.change(&$0.limits) }) { server in
+        try await withMailbox(in: folder, limits(quota.change)) { server in
             let (alice, bob) = (try await MailClient(try server.url), try await MailClient(try server.url))
             let other = [UInt8](repeating: 2, count: 16)
             #expect(try await bob.take([Self.capability, other]))
@@ -73,7 +73,7 @@ import Wire
 
     @Test func strangersMustBeSlowByLoginAndByAddress() async throws {
         let slow = RateLimit(rate: 0.001, burst: 2)
-        try await withMailbox(in: folder, { $0.limits.requestsByLogin = slow }) { server in
+        try await withMailbox(in: folder, limits { $0.requestsByLogin = slow }) { server in
             let (alice, bob) = (try await MailClient(try server.url), try await MailClient(try server.url))
             #expect(try await bob.take([]))
             for _ in 0..<2 { #expect(try await alice.request(bob.key, [1]) == nil) }
@@ -85,7 +85,7 @@ import Wire
             #expect((900_000...1_000_000).contains(retryAfter))
             #expect(try await bob.request(bob.key, [1]) == nil)
         }
-        try await withMailbox(in: folder, { $0.limits.requestsByAddress = slow }) { server in
+        try await withMailbox(in: folder, limits { $0.requestsByAddress = slow }) { server in
             let bob = try await MailClient(try server.url)
             #expect(try await bob.take([]))
             for number in 0..<4 {
@@ -97,13 +97,13 @@ import Wire
 
     @Test func whoIsTooFastIsToldWhenToComeAgain() async throws {
         let slow = RateLimit(rate: 0.001, burst: 1)
-        let change: (inout MailboxConfiguration) -> Void = { mailbox in
-            mailbox.limits.mails = slow
-            mailbox.limits.publications = slow
-            mailbox.limits.prekeyFetches = slow
-            mailbox.limits.capabilityChanges = slow
+        let slowly = limits {
+            $0.mails = slow
+            $0.publications = slow
+            $0.prekeyFetches = slow
+            $0.capabilityChanges = slow
         }
-        try await withMailbox(in: folder, change) { server in
+        try await withMailbox(in: folder, slowly) { server in
             let bob = try await MailClient(try server.url)
             let publication = Publication(peer: bob.key, batch: 1, signed: 2, oneTime: [])
             let requests: [@Sendable (UInt32) -> MailFrame] = [

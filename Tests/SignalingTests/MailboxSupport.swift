@@ -11,20 +11,25 @@ import Wire
 
 /// A server with a mailbox in a folder, which outlives it.
 func withMailbox(
-    in folder: TemporaryFolder, _ change: (inout MailboxConfiguration) -> Void = { _ in },
-    _ body: (SignalingServer) async throws -> Void
+    in folder: TemporaryFolder, _ limits: MailboxLimits = limits(), _ body: (SignalingServer) async throws -> Void
 ) async throws {
     var mailbox = MailboxConfiguration(directory: folder.file("data"))
-    // Nobody is too fast, unless the test says so.
-    let unlimited = RateLimit(rate: 1_000_000, burst: 1_000_000)
-    mailbox.limits.mails = unlimited
-    mailbox.limits.requestsByLogin = unlimited
-    mailbox.limits.requestsByAddress = unlimited
-    mailbox.limits.publications = unlimited
-    mailbox.limits.prekeyFetches = unlimited
-    mailbox.limits.capabilityChanges = unlimited
-    change(&mailbox)
+    mailbox.limits = limits
     try await withServer({ $0.mailbox = mailbox }, body)
+}
+
+/// Nobody is too fast, unless the test says so.
+func limits(_ change: (inout MailboxLimits) -> Void = { _ in }) -> MailboxLimits {
+    let unlimited = RateLimit(rate: 1_000_000, burst: 1_000_000)
+    var limits = MailboxLimits()
+    limits.mails = unlimited
+    limits.requestsByLogin = unlimited
+    limits.requestsByAddress = unlimited
+    limits.publications = unlimited
+    limits.prekeyFetches = unlimited
+    limits.capabilityChanges = unlimited
+    change(&limits)
+    return limits
 }
 
 /// A client of a server with a mailbox, and what came from there.

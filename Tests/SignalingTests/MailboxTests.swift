@@ -124,7 +124,7 @@ import Wire
     }
 
     @Test func boundsTheNumberOfCapabilities() async throws {
-        try await withMailbox(in: folder, { $0.limits.capabilities = 3 }) { server in
+        try await withMailbox(in: folder, limits { $0.capabilities = 3 }) { server in
             let bob = try await MailClient(try server.url)
             let all = (1...4).map { [UInt8](repeating: $0, count: 16) }
             #expect(try await bob.take(Array(all[..<3])))
@@ -179,7 +179,7 @@ import Wire
 
     @Test func whoDoesNotAcknowledgeGetsNoMoreThanTheWindow() async throws {
         let window = MailQuota(bytes: 1 << 20, items: 10)
-        try await withMailbox(in: folder, { $0.limits.window = window }) { server in
+        try await withMailbox(in: folder, limits { $0.window = window }) { server in
             let bob = try await absent(server)
             let alice = try await MailClient(try server.url)
             for number in UInt8(0)..<25 {
@@ -203,7 +203,7 @@ import Wire
 
     @Test func theWindowHoldsForBytesToo() async throws {
         let window = MailQuota(bytes: 100_000, items: 1_000)
-        try await withMailbox(in: folder, { $0.limits.window = window }) { server in
+        try await withMailbox(in: folder, limits { $0.window = window }) { server in
             let bob = try await absent(server)
             let alice = try await MailClient(try server.url)
             for number in UInt8(0)..<6 {
