@@ -131,8 +131,8 @@ let package = Package(
         .target(
             name: "PeerLab",
             dependencies: [
-                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "TestTools",
-                "Wire", logging, nioConcurrency, nioCore, nioPosix,
+                "Identity", "Messenger", "Paths", "Ratchet", "SecureTransport", "SignalingClient", "SignalingServer",
+                "TestTools", "Wire", logging, nioConcurrency, nioCore, nioPosix,
             ],
             path: "Tests/PeerLab", swiftSettings: strict),
         tests(
@@ -144,8 +144,8 @@ let package = Package(
         tests(
             "MessengerTests",
             [
-                "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer", "TestTools",
-                "Wire", nioConcurrency, nioCore, nioPosix,
+                "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer",
+                "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests("SottoTests", ["sotto", "TestTools", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),

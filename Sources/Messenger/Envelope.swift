@@ -3,9 +3,9 @@ import Vault
 import Wire
 
 /// Names of envelopes: what both sides, and every way between them, call a ciphertext.
-enum Envelope {
+package enum Envelope {
     /// The first 16 bytes of BLAKE2b-256 of the ciphertext.
-    static func id(of ciphertext: [UInt8]) -> [UInt8] {
+    package static func id(of ciphertext: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
         crypto_generichash(&digest, digest.count, ciphertext, UInt64(ciphertext.count), nil, 0)
         return Array(digest.prefix(OutboxEntry.envelopeIDByteCount))

@@ -21,7 +21,8 @@ extension Home {
     ) throws -> Invite {
         let token = Invite.makeToken()
         var stored = StoredInvite(
-            digest: Self.inviteDigest(token), createdAt: now, expires: now.addingReportingOverflow(lifetime).partialValue,
+            digest: Self.inviteDigest(token), createdAt: now,
+            expires: now.addingReportingOverflow(lifetime).partialValue,
             singleUse: singleUse, label: label)
         stored.capabilityDigest = try Capability.digest(of: token).bytes
         let (ownName, server) = try vault.writeAndWait { [stored] transaction in

@@ -31,7 +31,8 @@ extension Home {
             try book.put(contact)
             let stored = try book.store(contact, in: transaction, before: before)
             // Only the latest request waits.
-            for entry in try transaction.outbox(for: stored.row, first: 16) where entry.kind == MessageContent.requestKind {
+            for entry in try transaction.outbox(for: stored.row, first: 16)
+            where entry.kind == MessageContent.requestKind {
                 try transaction.removeOutbox(envelope: entry.envelopeID)
             }
             let body = MessageContent.Body.contactRequest(
@@ -106,7 +107,7 @@ extension Home {
                 contact: row, direction: .outgoing, messageID: id.bytes, text: text, sentAt: now, storedAt: now,
                 state: .queued)
             message.expiresAfter = stored.expiresAfter
-            message.sequence = now &* 1000
+            message.sequence = max(now &* 1000, try transaction.lastSequence(to: row) &+ 1)
             try transaction.appendMessage(message)
             try transaction.enqueue(
                 .text(text, answers: nil, expiresAfter: stored.expiresAfter), for: row, messageID: id.bytes)

@@ -195,7 +195,10 @@ extension Messenger {
     }
 
     private func sayStored(_ conversation: Conversation) {
-        guard conversation.session != nil else { return conversation.stored = [] }
+        guard conversation.session != nil else {
+            conversation.stored = []
+            return
+        }
         while !conversation.stored.isEmpty {
             conversation.put(.stored(Array(conversation.stored.prefix(ConversationFrame.maximumIDs))))
             conversation.stored.removeFirst(min(ConversationFrame.maximumIDs, conversation.stored.count))

@@ -82,8 +82,9 @@ extension Messenger {
             let publication = try? prekeys.publication(for: home.identity)
         else { return }
         let request = mailDesk.number(.publication(publication))
-        mailDesk.isPublicationUnderWay = node?.sendMail(
-            .publishPrekeys(request: request, publication: publication.encode())) == true
+        mailDesk.isPublicationUnderWay =
+            node?.sendMail(
+                .publishPrekeys(request: request, publication: publication.encode())) == true
     }
 
     /// Tells the server whose mail we take, when that is not what it was told last.
@@ -181,7 +182,8 @@ extension Messenger {
         if !bundle.isEmpty { take(prekeys: bundle, of: conversation) }
         guard !conversation.ratchet.canSend else { return }
         // The contact has never been here, or what the server has is no use: later.
-        conversation.prekeyRequest.notBefore = Self.monotonicClock() &+ Self.backoff(conversation.prekeyRequest.failures)
+        conversation.prekeyRequest.notBefore =
+            Self.monotonicClock() &+ Self.backoff(conversation.prekeyRequest.failures)
         conversation.prekeyRequest.failures += 1
     }
 
@@ -277,17 +279,16 @@ extension Messenger {
 
     /// Looks at the mail that came, as fast as it can be stored and the front end takes it.
     func readMail() {
-        while !mailDesk.inbox.isEmpty, !mailDesk.isHeld, !events.isFull, !isStorageTroubled,
-            mailDesk.processing.count < Conversation.receivingLimit
+        while !mailDesk.isHeld, !events.isFull, !isStorageTroubled,
+            mailDesk.processing.count < Conversation.receivingLimit, let item = mailDesk.next()
         {
-            let item = mailDesk.inbox.removeFirst()
             guard let opened = try? MailSeal.open(item.envelope, recipient: home.identity) else {
                 // No version of ours can ever read it.
                 acknowledge(item.mail)
                 continue
             }
             guard let contact = contact(opened.sender), contact.state != .requestsUs else {
-                takeFromStranger(opened.ciphertext, opened.sender, item.mail)
+                takeFromStranger(opened.ciphertext, opened.sender, item)
                 continue
             }
             guard contact.isWelcome, let conversation = conversation(with: contact) else {
@@ -295,15 +296,13 @@ extension Messenger {
                 acknowledge(item.mail)
                 continue
             }
-            mailDesk.processing.insert(item.mail)
             take(opened.ciphertext, from: conversation, by: .mail(item.mail))
         }
     }
 
     /// The server may delete the mail: what it says is stored, with the receipt for it, or of no use.
     func acknowledge(_ mail: UInt64) {
-        mailDesk.processing.remove(mail)
-        mailDesk.acknowledgements.append(mail)
+        mailDesk.acknowledge(mail)
         scheduleEndOfTurn()
     }
 

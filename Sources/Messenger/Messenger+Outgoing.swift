@@ -35,7 +35,8 @@ extension Messenger {
         }
         conversation.outbox.append(
             Outbox.Entry(
-                row: nil, envelope: envelope, messageID: message.flatMap { MessageID($0.messageID) }, kind: content.body.kind,
+                row: nil, envelope: envelope, messageID: message.flatMap { MessageID($0.messageID) },
+                kind: content.body.kind,
                 isEncrypted: ciphertext != nil, isStored: false, isMailed: false, ciphertext: ciphertext))
         let row = conversation.row
         let peer = conversation.contact.peer
@@ -159,7 +160,10 @@ extension Messenger {
 
     /// Begins a ratchet session with a contact's prekeys, if one is needed; else they are kept until it is.
     func take(prekeys bytes: [UInt8], of conversation: Conversation) {
-        guard !conversation.ratchet.canSend else { return conversation.bundle = bytes }
+        guard !conversation.ratchet.canSend else {
+            conversation.bundle = bytes
+            return
+        }
         do {
             conversation.ratchet = try conversation.ratchet.starting(
                 with: try PrekeyBundle(decoding: bytes), identity: home.identity, now: Home.wallClock())

@@ -58,26 +58,6 @@ import Testing
         #expect(book.admit(bob, called: "\u{1B}[2J").name == String(bob.description.prefix(14)))
     }
 
-    @Test func admitsByATokenUntilItExpires() {
-        var book = book()
-        let token = [UInt8](repeating: 7, count: 16)
-        book.issue(token: token, now: 1_000)
-        #expect(book.admits(token: token, now: 1_000 + ContactBook.inviteLifetime - 1))
-        #expect(!book.admits(token: token, now: 1_000 + ContactBook.inviteLifetime))
-        #expect(!book.admits(token: [UInt8](repeating: 8, count: 16), now: 1_000))
-        #expect(!book.admits(token: [], now: 1_000))
-    }
-
-    @Test func keepsOnlyDigestsOfTokensAndABoundedNumber() {
-        var book = book()
-        for index in 0..<(ContactBook.maximumInvites + 5) {
-            book.issue(token: [UInt8](repeating: UInt8(index), count: 16), now: 1_000)
-        }
-        #expect(book.invites.count == ContactBook.maximumInvites)
-        #expect(!book.admits(token: [UInt8](repeating: 0, count: 16), now: 1_000))
-        #expect(book.invites.allSatisfy { !$0.tokenDigest.starts(with: [UInt8](repeating: 60, count: 16)) })
-    }
-
     /// Names that are drawn like one that is in the book, or nearly so.
     private static let doubles = [
         "alice\u{200D}", "al\u{200C}ice", "alice\u{FE0F}", "alice\u{3164}", "ali\u{2800}ce", "Alice", "ALICE",
@@ -114,9 +94,7 @@ import Testing
             Contact(peer: try Identity.generate().peerID, name: "guest \(index)")
         }
         var full = ContactBook(ownName: "me", server: "ws://127.0.0.1:8080", contacts: people)
-        let token = [UInt8](repeating: 7, count: 16)
-        full.issue(token: token, now: 1_000)
-        #expect(!full.admits(token: token, now: 1_000))
+        #expect(!full.hasRoomForAdmission)
         // The user still can.
         try full.add(Contact(peer: alice, name: "alice"))
     }

@@ -19,7 +19,7 @@ import Wire
             let home = try lab.home("alice")
             let bob = try await ScriptedPeer.loggedIn(lab)
             let mallory = try await ScriptedPeer.loggedIn(lab)
-            try Lab.add(bob.id, "bob", to: home)
+            try Lab.add(bob.id, "bob", to: home, isIntroduced: true)
             let alice = try lab.person(home)
             let packet = try await firstPacket(mallory, to: alice.id)
             try await alice.online()
@@ -32,7 +32,7 @@ import Wire
             defer { flood.cancel() }
             _ = try await mallory.nextRendezvous()
             try await bob.converse(with: alice.id, greeting: bob.greeting())
-            try await bob.write(.message(id: [UInt8](repeating: 1, count: 16), sentAt: wallClock(), text: "still here"))
+            try await bob.say("still here")
             #expect(try await alice.text() == "still here")
             flood.cancel()
             try await bob.vanish()

@@ -3,6 +3,7 @@ import Identity
 import Noise
 import TestTools
 import Testing
+import Vault
 import Wire
 
 @testable import Messenger
@@ -58,7 +59,7 @@ import Wire
         _ = try create(scratch)
         #expect(try scratch.mode("") == 0o700)
         #expect(try scratch.mode("identity.key") == 0o600)
-        #expect(try scratch.mode("book.sealed") == 0o600)
+        #expect(try scratch.mode("vault.sqlite") == 0o600)
     }
 
     /// Somebody else's file, or what a crash has left, where the new content is written first.
@@ -81,15 +82,6 @@ import Wire
         try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: scratch.path)
         #expect(throws: HomeError.self) { try create(scratch) }
         #expect(!FileManager.default.fileExists(atPath: scratch.file("identity.key")))
-    }
-
-    @Test func writesNothingThatCouldNotBeReadAgain() throws {
-        let scratch = try Scratch()
-        let home = try create(scratch)
-        #expect(throws: HomeError.self) {
-            try home.update { $0.ownName = String(repeating: "x", count: HomeFiles.maximumSize) }
-        }
-        #expect(try open(scratch).book().ownName == "me")
     }
 
     @Test func doesNotUseAnUnsealedKeyThatOthersMayRead() throws {
@@ -121,28 +113,105 @@ import Wire
         #expect(throws: HomeError.passphraseNeeded) { try open(scratch) }
     }
 
-    @Test func writesNothingReadableIntoTheBook() throws {
+    /// Names, servers, tokens and who is known.
+    @Test func writesNothingReadable() throws {
         let scratch = try Scratch()
         let home = try create(scratch)
-        try home.update { try $0.add(Contact(peer: try Identity.generate().peerID, name: "Barbara Example")) }
-        let text = String(decoding: try scratch.bytes("book.sealed"), as: UTF8.self)
-        #expect(!text.contains("Barbara"))
-        #expect(!text.contains("127.0.0.1"))
+        let peer = try Identity.generate().peerID
+        try home.update { try $0.add(Contact(peer: peer, name: "Barbara Example")) }
+        let invite = try home.makeInvite(now: 1_000_000, label: "for the baker")
+        home.vault.close()
+        for name in try FileManager.default.contentsOfDirectory(atPath: scratch.path) where name != "identity.key" {
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: scratch.file(name)))
+            for secret in [
+                Data("Barbara".utf8), Data("127.0.0.1".utf8), Data("baker".utf8), Data(peer.bytes), Data(invite.token),
+            ] {
+                #expect(bytes.range(of: secret) == nil, "\(name)")
+            }
+        }
     }
 
-    @Test func tellsADamagedBookAndLeavesItAlone() throws {
+    /// A home that was made before there was a vault.
+    @Test func movesTheBookOfAnEarlierVersionIntoTheVault() throws {
         let scratch = try Scratch()
-        _ = try create(scratch)
-        let good = try scratch.bytes("book.sealed")
-        for index in stride(from: 0, to: good.count, by: 7) {
+        let home = try create(scratch)
+        home.vault.close()
+        for name in ["vault.sqlite", "vault.sqlite-wal", "vault.sqlite-shm"] {
+            try? FileManager.default.removeItem(atPath: scratch.file(name))
+        }
+        let bob = try Identity.generate().peerID
+        let token = [UInt8](repeating: 7, count: 16)
+        let digest = Home.inviteDigest(token)
+        let json =
+            #"{"name":"me","server":"ws://127.0.0.1:8080","contacts":[{"peer":"\#(bob)","name":"Bob","verified":true,"token":[1,2]}],"invites":[{"digest":\#(digest),"expires":9000000000}]}"#
+        let sealed = LegacySealing.seal(Array(json.utf8), for: home.identity)
+        try scratch.write(sealed, "book.sealed")
+        let moved = try open(scratch)
+        let book = try moved.book()
+        #expect(book.ownName == "me" && book.server == "ws://127.0.0.1:8080")
+        #expect(book.contacts.map(\.name) == ["Bob"] && book.contacts[0].verified && book.contacts[0].token == [1, 2])
+        #expect(try moved.admits(token: token, now: 1_000))
+        #expect(!FileManager.default.fileExists(atPath: scratch.file("book.sealed")))
+        #expect(try open(scratch).book() == book)
+    }
+
+    @Test func leavesADamagedBookOfAnEarlierVersionAlone() throws {
+        let scratch = try Scratch()
+        let home = try create(scratch)
+        home.vault.close()
+        for name in ["vault.sqlite", "vault.sqlite-wal", "vault.sqlite-shm"] {
+            try? FileManager.default.removeItem(atPath: scratch.file(name))
+        }
+        let good = LegacySealing.seal(
+            Array(#"{"name":"","server":"ws://127.0.0.1","contacts":[],"invites":[]}"#.utf8), for: home.identity)
+        for index in stride(from: 0, to: good.count, by: 5) {
             var bad = good
             bad[index] ^= 1
             try scratch.write(bad, "book.sealed")
-            #expect(throws: HomeError.self) { try open(scratch).update { $0.ownName = "x" } }
+            #expect(throws: HomeError.self) { try open(scratch) }
             #expect(try scratch.bytes("book.sealed") == bad)
+            #expect(!FileManager.default.fileExists(atPath: scratch.file("vault.sqlite")))
         }
         try scratch.write(good, "book.sealed")
-        #expect(try open(scratch).book().ownName == "me")
+        #expect(try open(scratch).book().server == "ws://127.0.0.1")
+    }
+
+    @Test func admitsByATokenUntilItExpiresOrIsTakenBack() throws {
+        let scratch = try Scratch()
+        defer { withExtendedLifetime(scratch) {} }
+        let home = try create(scratch)
+        let invite = try home.makeInvite(now: 1_000)
+        #expect(try home.admits(token: invite.token, now: 1_000 + Home.inviteLifetime - 1))
+        #expect(try !home.admits(token: invite.token, now: 1_000 + Home.inviteLifetime))
+        #expect(try !home.admits(token: [UInt8](repeating: 8, count: 16), now: 1_000))
+        #expect(try !home.admits(token: [], now: 1_000))
+        #expect(try home.revokeInvite(digest: Home.inviteDigest(invite.token)))
+        #expect(try !home.admits(token: invite.token, now: 1_000))
+    }
+
+    @Test func anInviteForOneAdmitsOne() throws {
+        let scratch = try Scratch()
+        defer { withExtendedLifetime(scratch) {} }
+        let home = try create(scratch)
+        let invite = try home.makeInvite(now: 1_000, singleUse: true)
+        let people = try (0..<3).map { _ in try Identity.generate().peerID }
+        let admitted = try people.map { peer in
+            try home.vault.writeAndWait {
+                try $0.admit(peer, called: "guest", token: invite.token, now: 1_000_000)?.peer
+            }
+        }
+        #expect(admitted == [people[0], nil, nil])
+        #expect(try home.book().contacts.map(\.peer) == [people[0]])
+    }
+
+    @Test func keepsOnlyDigestsOfInvitesAndABoundedNumber() throws {
+        let scratch = try Scratch()
+        defer { withExtendedLifetime(scratch) {} }
+        let home = try create(scratch)
+        let invites = try (0..<(Home.maximumInvites + 5)).map { _ in try home.makeInvite(now: 1_000) }
+        #expect(try home.invites().count == Home.maximumInvites)
+        #expect(try !home.admits(token: invites[0].token, now: 1_000))
+        #expect(try home.admits(token: invites[68].token, now: 1_000))
     }
 
     @Test func tellsADamagedKeyAtEveryByte() throws {

@@ -61,9 +61,10 @@ import Wire
         try await Lab.run { lab in
             let (alice, bob) = try await lab.couple()
             try await alice.reach("bob")
+            try await alice.whenOnline()
             try await bob.whenOnline()
             await alice.stop()
-            #expect(try await bob.whenOffline() == "left")
+            try await bob.whenOffline(because: "left")
         }
     }
 

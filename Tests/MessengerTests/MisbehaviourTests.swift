@@ -17,8 +17,8 @@ import Wire
         let home = try lab.home("alice")
         let bad = try await ScriptedPeer.loggedIn(lab)
         let good = try await ScriptedPeer.loggedIn(lab)
-        try Lab.add(bad.id, "bad", to: home)
-        try Lab.add(good.id, "good", to: home)
+        try Lab.add(bad.id, "bad", to: home, isIntroduced: true)
+        try Lab.add(good.id, "good", to: home, isIntroduced: true)
         let alice = try lab.person(home) { $0.policy = .relay }
         try await alice.online()
         for peer in [bad, good] { try await peer.converse(with: alice.id, greeting: peer.greeting()) }
@@ -30,7 +30,7 @@ import Wire
 
     /// The other conversation goes on, and so does the server's connection.
     private func expectOthersWell(_ scene: Scene) async throws {
-        try await scene.good.write(.message(id: [UInt8](repeating: 1, count: 16), sentAt: 1, text: "all well"))
+        try await scene.good.say("all well")
         try await scene.alice.log.until("all well") { events in
             events.contains { if case .message(let message) = $0 { message.text == "all well" } else { false } }
                 ? () : nil
@@ -42,19 +42,19 @@ import Wire
     }
 
     enum Malformed: CaseIterable {
-        case hugeLength, emptyFrame, shortMessage, badText, longText, badHello, deliveredTooShort
+        case hugeLength, emptyFrame, emptyEnvelope, longEnvelope, badHello, storedTooShort, badTyping, badText
 
         var bytes: [UInt8] {
             switch self {
             case .hugeLength: [0x00, 0x04, 0x00, 0x01, 0x02]
             case .emptyFrame: [0, 0, 0, 0]
-            case .shortMessage: [0, 0, 0, 5, 0x02, 1, 2, 3, 4]
-            case .badText: [0, 0, 0, 27, 0x02] + [UInt8](repeating: 0, count: 24) + [0xC0, 0xAF]
-            case .longText:
-                [0, 1, 0, 26, 0x02] + [UInt8](repeating: 0, count: 24)
-                    + [UInt8](repeating: 0x61, count: ConversationFrame.maximumText + 1)
+            case .emptyEnvelope: [0, 0, 0, 1, 0x06]
+            case .badText: [0, 0, 0, 8, 0x01, 0, 0, 0, 1, 2, 0xC0, 0xAF]
+            case .longEnvelope:
+                [0, 1, 0x20, 2, 0x06] + [UInt8](repeating: 0x61, count: ConversationFrame.maximumEnvelope + 1)
             case .badHello: [0, 0, 0, 2, 0x01, 9]
-            case .deliveredTooShort: [0, 0, 0, 3, 0x03, 1, 2]
+            case .storedTooShort: [0, 0, 0, 3, 0x07, 1, 2]
+            case .badTyping: [0, 0, 0, 2, 0x0A, 7]
             }
         }
     }
@@ -64,14 +64,13 @@ import Wire
         try await Lab.run { lab in
             let scene = try await scene(lab)
             // What came before it counts.
-            let before = ConversationFrame.message(id: [UInt8](repeating: 8, count: 16), sentAt: 1, text: "before")
-            try await scene.bad.write(try before.encode() + malformed.bytes)
+            try await scene.bad.say("before", and: malformed.bytes)
             guard case .remote(code: 3, _) = try await scene.bad.closed() else {
                 Issue.record("not closed with protocolError")
                 return
             }
-            #expect(try await scene.alice.text() == "before")
             _ = try await scene.alice.whenOffline()
+            #expect(try await scene.alice.texts(1) == ["before"])
             try await expectOthersWell(scene)
         }
     }
@@ -84,7 +83,8 @@ import Wire
             _ = try await scene.bad.frames.next("pong") { $0 == .pong(5) ? () : nil }
             // Frames that answer nothing mean nothing.
             try await scene.bad.write(.pong(99))
-            try await scene.bad.write(.delivered(id: [UInt8](repeating: 4, count: 16)))
+            try await scene.bad.write(.stored([[UInt8](repeating: 4, count: 16)]))
+            try await scene.bad.write(.unreadable([[UInt8](repeating: 4, count: 16)]))
             try await scene.bad.write(.ping(6))
             _ = try await scene.bad.frames.next("pong") { $0 == .pong(6) ? () : nil }
             try await expectOthersWell(scene)

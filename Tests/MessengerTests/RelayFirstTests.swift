@@ -21,7 +21,7 @@ import Testing
                     }
                 }
                 let path = try #require(kinds.firstIndex(of: "path relay"))
-                let word = try #require(kinds.firstIndex { $0 == "sent" || $0 == "message" })
+                let word = try #require(kinds.firstIndex { $0 == "delivered" || $0 == "message" })
                 #expect(kinds.firstIndex(of: "online") == path - 1)
                 #expect(path < word)
             }

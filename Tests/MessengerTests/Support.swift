@@ -13,10 +13,3 @@ extension ScriptedPeer {
         Greeting(peer: peer ?? id, token: token, name: name).encode()
     }
 }
-
-extension ConversationFrame {
-    /// The text, if this is a message.
-    var messageText: String? { if case .message(_, _, let text) = self { text } else { nil } }
-
-    func isDelivered(_ id: [UInt8]) -> Bool { self == .delivered(id: id) }
-}

@@ -90,15 +90,30 @@ package final class Lab: Sendable {
         return person
     }
 
-    /// Makes each a contact of the other.
+    /// Makes each a contact of the other, who has said how mail reaches them.
     package func introduce(_ one: Home, _ other: Home) throws {
-        try Self.add(other.identity.peerID, other.book().ownName, to: one)
-        try Self.add(one.identity.peerID, one.book().ownName, to: other)
+        let capabilities = (Capability.generate(), Capability.generate())
+        for (home, peer, ours, theirs) in [
+            (one, other, capabilities.0, capabilities.1), (other, one, capabilities.1, capabilities.0),
+        ] {
+            var contact = Contact(peer: peer.identity.peerID, name: try peer.book().ownName)
+            contact.ourCapability = ours
+            contact.theirCapability = theirs
+            try home.update { [contact] book in try book.add(contact) }
+        }
     }
 
     /// Makes somebody a contact.
-    package static func add(_ peer: PeerID, _ name: String, to home: Home, token: [UInt8]? = nil) throws {
-        try home.update { book in try book.add(Contact(peer: peer, name: name, token: token)) }
+    ///
+    /// - Parameter isIntroduced: they have been told how their mail reaches this home, so that nothing waits for them.
+    package static func add(
+        _ peer: PeerID, _ name: String, to home: Home, token: [UInt8]? = nil, isIntroduced: Bool = false
+    ) throws {
+        try home.update { book in
+            var contact = Contact(peer: peer, name: name, token: token)
+            if isIntroduced { contact.ourCapability = Capability.generate() }
+            try book.add(contact)
+        }
     }
 
     /// Two people who know each other, both online, with their contacts for each other.

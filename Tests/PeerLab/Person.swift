@@ -85,6 +85,13 @@ package final class Person: Sendable {
         try await log.next("offline", within: seconds) { if case .offline(_, let reason) = $0 { reason } else { nil } }
     }
 
+    /// Waits until the contact is offline for a reason.
+    package func whenOffline(because why: String, within seconds: Double = 60) async throws {
+        try await log.next("offline: \(why)", within: seconds) {
+            if case .offline(_, why) = $0 { () } else { nil }
+        }
+    }
+
     /// Waits until the conversation travels like this, or has before.
     package func when(_ kind: ConversationPath.Kind, within seconds: Double = 60) async throws {
         try await log.until("path \(kind)", within: seconds) { events -> Void? in

@@ -1,9 +1,10 @@
-package import Identity
+import Identity
+import Messenger
 import NIOCore
 package import Paths
 package import SecureTransport
 package import SignalingClient
-package import Wire
+import Wire
 
 /// The part of a ``ScriptedPeer`` that lives on its event loop.
 package final class ScriptedCore {
@@ -15,6 +16,10 @@ package final class ScriptedCore {
     package private(set) var streams: [StreamID] = []
     /// The greeting with which dials are answered; without one they are not.
     var answer: [UInt8]?
+    /// Opens and makes envelopes; a new one for each partner, as after a loss of everything.
+    private(set) var ratchet: ScriptedRatchet?
+    /// Whether envelopes are confirmed as soon as they come.
+    package var confirmsEnvelopes = true
     private weak var owner: ScriptedPeer?
     private let identity: Identity
     private let loop: NIOIsolatedEventLoop
@@ -49,6 +54,7 @@ package final class ScriptedCore {
 
     private func adopt(_ session: SecureSession, with peer: PeerID) {
         transport = session
+        if partner != peer { ratchet = try? ScriptedRatchet(identity, with: peer) }
         partner = peer
         conversation = nil
         decoder = ConversationFrameDecoder()
@@ -57,7 +63,7 @@ package final class ScriptedCore {
     /// Opens the conversation; the other side learns of it with the first frame.
     package func openConversation() throws {
         conversation = try transport?.openStream(bidirectional: true)
-        try write(ConversationFrame.hello(name: "peer", features: 0).encode())
+        try write(ConversationFrame.hello(name: "peer", features: ConversationFrame.speaksEnvelopes).encode())
     }
 
     /// Writes all of the bytes to the conversation.
@@ -150,7 +156,25 @@ package final class ScriptedCore {
         while let bytes = try? transport.read(from: stream, maxLength: 64 << 10), !bytes.isEmpty {
             guard stream == conversation else { continue }
             decoder.append(bytes)
-            while let frame = try? decoder.next() { owner?.frames.append(frame) }
+            while let frame = try? decoder.next() {
+                answer(frame)
+                owner?.frames.append(frame)
+            }
+        }
+    }
+
+    /// What every peer does with prekeys and envelopes.
+    private func answer(_ frame: ConversationFrame) {
+        switch frame {
+        case .prekeys([]):
+            if let bundle = try? ratchet?.bundle() { try? write(ConversationFrame.prekeys(bundle).encode()) }
+        case .envelope(let ciphertext):
+            guard let content = try? ratchet?.open(ciphertext) else { return }
+            let id = Envelope.id(of: ciphertext)
+            owner?.envelopes.append(OpenedEnvelope(id: id, content: content))
+            if confirmsEnvelopes { try? write(ConversationFrame.stored([id]).encode()) }
+        default:
+            break
         }
     }
 }

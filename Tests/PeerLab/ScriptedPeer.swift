@@ -1,7 +1,7 @@
 package import Identity
 import NIOCore
 import NIOPosix
-package import Paths
+import Paths
 package import SecureTransport
 package import SignalingClient
 package import Wire
@@ -19,6 +19,8 @@ package final class ScriptedPeer: Sendable {
     package let session = EventLog<SessionEvent>()
     /// What the other side says in the conversation.
     package let frames = EventLog<ConversationFrame>()
+    /// What was in the envelopes that came.
+    package let envelopes = EventLog<OpenedEnvelope>()
     private let loop: any EventLoop
     private let core: NIOLoopBoundBox<ScriptedCore?>
 

@@ -165,8 +165,8 @@ extension FuzzTarget {
     private static let conversation = FuzzTarget("conversation", maximumLength: 2048) {
         let id = [UInt8](repeating: 9, count: 16)
         let frames: [ConversationFrame] = [
-            .hello(name: "Alice", features: 1), .message(id: id, sentAt: 1, text: "héllo\n"), .delivered(id: id),
-            .ping(1), .pong(1),
+            .hello(name: "Alice", features: 1), .envelope([1, 2, 3]), .stored([id]),
+            .ping(1), .pong(1), .prekeys([]), .unreadable([id]), .typing(true),
         ]
         let encoded = try frames.map { try $0.encode() }
         return encoded.map { [3] + $0 } + [[7] + encoded.flatMap(\.self) + [0, 0, 0, 2, 0x77, 1] + encoded[3]]
