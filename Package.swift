@@ -93,7 +93,8 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", crypto, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                "Identity", "Wire", crypto, grdb, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -121,13 +122,17 @@ let package = Package(
             "SignalingTests",
             [
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "TestTools", "Wire", argumentParser,
-                logging, nioConcurrency, nioCore, nioPosix,
+                grdb, logging, nioConcurrency, nioCore, nioPosix,
             ]),
+        .executableTarget(
+            name: "mailbox-bench",
+            dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
+            path: "Tests/MailboxBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [
                 "Identity", "Messenger", "Paths", "Ratchet", "SecureTransport", "SignalingClient", "SignalingServer",
-                "TestTools", "Wire", logging, nioConcurrency, nioCore, nioPosix,
+                "TestTools", "Vault", "Wire", logging, nioConcurrency, nioCore, nioPosix,
             ],
             path: "Tests/PeerLab", swiftSettings: strict),
         tests(
@@ -139,8 +144,8 @@ let package = Package(
         tests(
             "MessengerTests",
             [
-                "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer",
-                "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
+                "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "Ratchet", "SecureTransport",
+                "SignalingServer", "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests("SottoTests", ["sotto", "Messenger", "TestTools", "Vault", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
