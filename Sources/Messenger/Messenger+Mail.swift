@@ -40,7 +40,7 @@ extension Messenger {
     func mailboxClosed() {
         mailDesk.close()
         for conversation in conversations.values {
-            conversation.mail.outstanding = nil
+            conversation.mail.outstanding = []
             conversation.prekeyRequest.outstanding = nil
         }
     }
@@ -189,19 +189,21 @@ extension Messenger {
 
     // MARK: Out
 
-    /// Gives the mailbox what waits for an absent contact: one at a time, so that a refusal cannot change the order.
+    /// Gives the mailbox what waits for an absent contact, in order. A refusal can change the order; the receiver restores it.
     func mailOut(_ conversation: Conversation) {
         let now = Self.monotonicClock()
-        guard mailDesk.info != nil, conversation.mail.outstanding == nil, conversation.mail.notBefore <= now,
-            options.policy != .direct, usesMail(conversation, now: now),
-            let entry = conversation.outbox.nextToMail, let frame = mailFrame(entry, conversation)
-        else { return }
-        let request = mailDesk.number(.mail(to: conversation, envelope: entry.envelope))
-        guard node?.sendMail(frame(request)) == true else {
-            _ = mailDesk.answered(request)
-            return
+        guard mailDesk.info != nil, options.policy != .direct, usesMail(conversation, now: now) else { return }
+        while conversation.mail.outstanding.count < Conversation.MailAttempt.window, conversation.mail.notBefore <= now,
+            let entry = conversation.outbox.nextToMail(besides: conversation.mail.outstanding),
+            let frame = mailFrame(entry, conversation)
+        {
+            let request = mailDesk.number(.mail(to: conversation, envelope: entry.envelope))
+            guard node?.sendMail(frame(request)) == true else {
+                _ = mailDesk.answered(request)
+                return
+            }
+            conversation.mail.outstanding.insert(entry.envelope)
         }
-        conversation.mail.outstanding = (request, entry.envelope)
     }
 
     /// Whether the contact is not there to take it from us directly.
@@ -227,7 +229,8 @@ extension Messenger {
 
     /// The mailbox has it on its disk.
     private func mailed(_ envelope: [UInt8], to conversation: Conversation) {
-        conversation.mail = Conversation.MailAttempt()
+        conversation.mail.outstanding.remove(envelope)
+        conversation.mail.failures = 0
         conversation.outbox.mailed(envelope)
         let row = conversation.row
         let peer = conversation.contact.peer
@@ -254,8 +257,8 @@ extension Messenger {
         let wait = UInt64(retryAfter) * 1_000_000
         let now = Self.monotonicClock()
         switch request {
-        case .mail(let conversation, _):
-            conversation.mail.outstanding = nil
+        case .mail(let conversation, let envelope):
+            conversation.mail.outstanding.remove(envelope)
             conversation.mail.notBefore = now &+ max(wait, Self.backoff(conversation.mail.failures))
             if conversation.mail.failures == 0, let text = reason.explanation {
                 events.put(.notice(conversation.contact, .mailRefused(text)))
