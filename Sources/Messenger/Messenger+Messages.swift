@@ -22,6 +22,13 @@ extension Messenger {
         }
     }
 
+    /// Something is not on the disk yet, or is on its way to a receiver who is here or has a mailbox: leaving a moment later is better.
+    package var isBusy: Bool { pendingCommits > 0 || conversations.values.contains { isUnderWay($0) } }
+
+    private func isUnderWay(_ conversation: Conversation) -> Bool {
+        (conversation.session != nil || mailDesk.info != nil) && conversation.outbox.hasUnmailed
+    }
+
     /// Messages that the contact has not confirmed yet.
     package func undelivered(to contact: Contact) -> Int {
         conversations[contact.peer]?.outbox.messageCount ?? 0
@@ -47,7 +54,9 @@ extension Messenger {
 
     /// Tells a contact who is here that the user writes, or has stopped.
     package func setTyping(_ isTyping: Bool, to contact: Contact) {
-        guard let conversation = conversations[contact.peer], conversation.session != nil else { return }
+        guard book.sendsTyping, let conversation = conversations[contact.peer], conversation.session != nil else {
+            return
+        }
         conversation.put(.typing(isTyping))
         flush(conversation)
     }
@@ -64,12 +73,15 @@ extension Messenger {
 
     /// Accepts a message. What becomes of it arrives as ``MessengerEvent/state(_:_:_:reason:)``: *queued* once it is on the disk, or *failed*.
     ///
-    /// - Parameter answers: the message of either that it answers.
+    /// - Parameters:
+    ///   - answers: the message of either that it answers.
+    ///   - id: a new one, for callers who must know it before anything happens.
     @discardableResult
-    package func send(_ text: String, to contact: Contact, answers: MessageID? = nil) throws(SendError) -> MessageID {
+    package func send(
+        _ text: String, to contact: Contact, answers: MessageID? = nil, id: MessageID = .random()
+    ) throws(SendError) -> MessageID {
         try Self.check(text)
         let conversation = try writable(contact)
-        let id = MessageID.random()
         let expiresAfter = conversation.contact.expiresAfter
         let content = content(.text(text, answers: answers?.bytes, expiresAfter: expiresAfter), id: id)
         var message = StoredMessage(

@@ -84,9 +84,9 @@ enum ModuleGraph {
 
         // Programs.
         rule(
-            "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Wire"],
+            "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Vault", "Wire"],
             foreign: system.union(["ArgumentParser", "Logging", "NIOConcurrencyHelpers"]),
-            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory."),
+            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory, Vault for its records and errors."),
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
             own: ["CSodium", "Identity", "Wire"],
