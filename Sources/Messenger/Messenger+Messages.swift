@@ -123,6 +123,7 @@ extension Messenger {
         }
         guard let conversation = conversation(with: current) else { throw .contact(.unknown(name: contact.name)) }
         guard conversation.outbox.count < Outbox.limit else { throw .queueFull }
+        introduceOurselves(to: conversation)
         return conversation
     }
 
