@@ -84,8 +84,9 @@ let package = Package(
         .executableTarget(
             name: "sotto",
             dependencies: [
-                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Wire",
-                argumentParser, logging, nioConcurrency, nioPosix,
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient",
+                "Vault",
+                "Wire", argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),
 
@@ -147,7 +148,7 @@ let package = Package(
                 "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "Ratchet", "SecureTransport",
                 "SignalingServer", "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", "TestTools", argumentParser]),
+        tests("SottoTests", ["sotto", "Messenger", "TestTools", "Vault", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),

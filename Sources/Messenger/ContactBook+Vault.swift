@@ -8,6 +8,7 @@ extension ContactBook {
         static let name = "name"
         static let server = "server"
         static let readReceipts = "read-receipts"
+        static let typing = "typing"
     }
 
     /// Reads the book. Throws `VaultError`.
@@ -19,6 +20,7 @@ extension ContactBook {
             ownName: try reader.textSetting(Setting.name) ?? "", server: server,
             contacts: try reader.contacts().map { Contact($0) })
         sendsReadReceipts = try reader.textSetting(Setting.readReceipts) != "off"
+        sendsTyping = try reader.textSetting(Setting.typing) != "off"
     }
 
     /// Stores what is different from `before`, the book as it was read in the same unit of work. `now` is in milliseconds since 1970.
@@ -27,6 +29,9 @@ extension ContactBook {
         if server != before?.server { try vault.setTextSetting(Setting.server, server) }
         if sendsReadReceipts != before?.sendsReadReceipts ?? true {
             try vault.setTextSetting(Setting.readReceipts, sendsReadReceipts ? nil : "off")
+        }
+        if sendsTyping != before?.sendsTyping ?? true {
+            try vault.setTextSetting(Setting.typing, sendsTyping ? nil : "off")
         }
         let known = Dictionary(uniqueKeysWithValues: (before?.contacts ?? []).map { ($0.peer, $0) })
         for contact in contacts where known[contact.peer] != contact {

@@ -10,6 +10,8 @@ package struct ContactBook: Equatable, Sendable {
     package var server: String
     /// Whether contacts are told which of their messages the user has seen.
     package var sendsReadReceipts = true
+    /// Whether contacts are told that the user is writing.
+    package var sendsTyping = true
     /// In the order in which they were added.
     package internal(set) var contacts: [Contact]
 
@@ -30,6 +32,18 @@ package struct ContactBook: Equatable, Sendable {
     package func contact(named name: String) throws(ContactError) -> Contact {
         guard let found = contacts.first(where: { $0.name == name }) else { throw .unknown(name: name) }
         return found
+    }
+
+    /// The contact called `name`, whom one may write to.
+    ///
+    /// - Throws: ``ContactError/unknown(name:)``, ``ContactError/blocked(name:)``, ``ContactError/notAccepted(name:)``.
+    package func recipient(named name: String) throws(ContactError) -> Contact {
+        let contact = try contact(named: name)
+        switch contact.state {
+        case .contact, .requestedByUs: return contact
+        case .blocked: throw .blocked(name: name)
+        case .requestsUs: throw .notAccepted(name: name)
+        }
     }
 
     /// Whoever the user knows by this identity, whatever they are to each other.

@@ -22,8 +22,12 @@ package enum Envelope {
 extension VaultTransaction {
     /// Puts something into the outbox that is encrypted when somebody is online with this identity. `now` is in milliseconds since 1970.
     ///
+    /// - Returns: its row.
     /// - Throws: ``VaultError``; ``WireError`` when the content breaks its limits.
-    func enqueue(_ content: MessageContent, for contact: ContactRow, messageID: [UInt8]? = nil, now: UInt64) throws {
+    @discardableResult
+    func enqueue(
+        _ content: MessageContent, for contact: ContactRow, messageID: [UInt8]? = nil, now: UInt64
+    ) throws -> Int64 {
         try appendOutbox(
             OutboxEntry(
                 contact: contact, envelopeID: Envelope.placeholder(), messageID: messageID, kind: content.body.kind,

@@ -25,7 +25,10 @@ extension Home {
             }
             var book = before
             var contact = before.contact(peer) ?? Contact(peer: peer, name: name)
-            contact.name = name
+            if contact.name != name {
+                try book.rename(contact.name, to: name)
+                contact.name = name
+            }
             contact.state = .requestedByUs
             contact.ourCapability = contact.ourCapability ?? Capability.generate()
             try book.put(contact)
@@ -94,8 +97,9 @@ extension Home {
 
     /// Puts a message into the outbox for whoever is online with this home, now or later.
     ///
+    /// - Parameter answers: the message of either that it answers.
     /// - Throws: ``SendError``, ``ContactError``, ``VaultError``.
-    package func leave(_ text: String, for contact: Contact) throws -> MessageID {
+    package func leave(_ text: String, for contact: Contact, answers: MessageID? = nil) throws -> MessageID {
         try Messenger.check(text)
         guard let row = contact.row else { throw ContactError.unknown(name: contact.name) }
         let id = MessageID.random()
@@ -107,10 +111,14 @@ extension Home {
                 contact: row, direction: .outgoing, messageID: id.bytes, text: text, sentAt: now, storedAt: now,
                 state: .queued)
             message.expiresAfter = stored.expiresAfter
+            message.replyTo = answers?.bytes
             message.sequence = max(now &* 1000, try transaction.lastSequence(to: row) &+ 1)
             try transaction.appendMessage(message)
-            try transaction.enqueue(
-                .text(text, answers: nil, expiresAfter: stored.expiresAfter), for: row, messageID: id.bytes)
+            let content = MessageContent(
+                id: id.bytes, sentAt: now, sequence: message.sequence,
+                body: .text(text, answers: answers?.bytes, expiresAfter: stored.expiresAfter))
+            try transaction.enqueue(content, for: row, messageID: id.bytes, now: now)
+            transaction.noteOutboxChange()
         }
         return id
     }
@@ -121,10 +129,36 @@ extension Home {
         return try vault.read { try $0.message(row, .outgoing, id: id.bytes) }
     }
 
+    /// The message of either under this id.
+    package func message(_ id: MessageID, with contact: Contact) throws -> StoredMessage? {
+        guard let row = contact.row else { return nil }
+        return try vault.read { try $0.message(row, id: id.bytes) }
+    }
+
     /// The last `count` messages with a contact before a row, oldest first.
     package func history(_ contact: Contact, before row: Int64 = .max, last count: Int) throws -> [StoredMessage] {
         guard let contactRow = contact.row else { return [] }
         return try vault.read { try $0.messages(with: contactRow, before: row, last: count) }
+    }
+
+    /// The next `count` messages with a contact after a row, oldest first.
+    package func history(_ contact: Contact, after row: Int64, first count: Int) throws -> [StoredMessage] {
+        guard let contactRow = contact.row else { return [] }
+        return try vault.read { try $0.messages(with: contactRow, after: row, first: count) }
+    }
+
+    /// The first `count` messages of a contact after a row that the user has not seen, oldest first.
+    package func unread(_ contact: Contact, after row: Int64 = 0, first count: Int) throws -> [StoredMessage] {
+        guard let contactRow = contact.row else { return [] }
+        return try vault.read { try $0.messages(to: contactRow, in: .unread, after: row, first: count) }
+    }
+
+    /// How much waits for a contact, and how much of that no mailbox has.
+    package func queue(_ contact: Contact) throws -> (waiting: Int, unmailed: Int) {
+        guard let row = contact.row else { return (0, 0) }
+        return try vault.read { reader in
+            (try reader.outboxCount(for: row), try reader.outboxCount(for: row, unmailedOnly: true))
+        }
     }
 
     /// How much waits and how much is unread, by contact.

@@ -13,19 +13,22 @@ package import Wire
 /// online.lock     held by the process that is connected to the server
 /// ```
 package final class Home: Sendable {
-    private static let keyFileName = "identity.key"
-    private static let onlineLockName = "online.lock"
+    static let keyFileName = "identity.key"
+    static let onlineLockName = "online.lock"
 
     /// The unlocked identity.
     package let identity: Identity
     /// Everything else that this home keeps.
     package let vault: Vault
-    private let files: HomeFiles
+    /// Opening it has moved an older version's contact book into the vault.
+    package let wasUpgraded: Bool
+    let files: HomeFiles
 
-    private init(identity: Identity, vault: Vault, files: HomeFiles) {
+    private init(identity: Identity, vault: Vault, files: HomeFiles, wasUpgraded: Bool = false) {
         self.identity = identity
         self.vault = vault
         self.files = files
+        self.wasUpgraded = wasUpgraded
     }
 
     // MARK: Making and opening
@@ -66,12 +69,12 @@ package final class Home: Sendable {
         let files = HomeFiles(directory: directory)
         guard let bytes = try files.read(keyFileName) else { throw HomeError.notInitialized(directory: directory) }
         let identity = try unlock(bytes, files, passphrase: passphrase)
-        if !Vault.exists(at: directory) { try moveLegacyBook(identity, files) }
+        let wasUpgraded = try !Vault.exists(at: directory) && moveLegacyBook(identity, files)
         let vault =
             searchable
             ? try Vault.open(at: directory, identity: identity)
             : try Vault.openWithoutIndex(at: directory, identity: identity)
-        return Home(identity: identity, vault: vault, files: files)
+        return Home(identity: identity, vault: vault, files: files, wasUpgraded: wasUpgraded)
     }
 
     private static func unlock(
@@ -93,11 +96,13 @@ package final class Home: Sendable {
     }
 
     /// Moves the contact book of a home that has no vault yet into a new one. After a crash it is done again, or was done.
-    private static func moveLegacyBook(_ identity: Identity, _ files: HomeFiles) throws {
+    ///
+    /// - Returns: whether there was one to move.
+    private static func moveLegacyBook(_ identity: Identity, _ files: HomeFiles) throws -> Bool {
         let lock = try HomeLock(files, name: LegacyBook.lockName, wait: true)
         defer { withExtendedLifetime(lock) {} }
         guard !Vault.exists(at: files.directory), let legacy = try LegacyBook(reading: files, identity: identity)
-        else { return }
+        else { return false }
         let vault = try Vault.create(at: files.directory, identity: identity)
         defer { vault.close() }
         do {
@@ -110,6 +115,7 @@ package final class Home: Sendable {
             throw error
         }
         files.remove(LegacyBook.fileName)
+        return true
     }
 
     private static func homeError(_ error: KeyFileError, file: String) -> HomeError {
@@ -165,11 +171,18 @@ package final class Home: Sendable {
     ///
     /// - Throws: ``HomeError/inUse(processID:)``
     package func goOnline() throws(HomeError) -> OnlineClaim {
-        OnlineClaim(lock: try HomeLock(files, name: Self.onlineLockName, wait: false))
+        // Who only looks whether somebody has it holds it for an instant.
+        for _ in 0..<3 {
+            if let lock = try? HomeLock(files, name: Self.onlineLockName, wait: false) {
+                return OnlineClaim(lock: lock)
+            }
+            usleep(2_000)
+        }
+        return OnlineClaim(lock: try HomeLock(files, name: Self.onlineLockName, wait: false))
     }
 
     /// Milliseconds since 1970.
-    static func wallClock() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
+    package static func wallClock() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
 }
 
 /// Held by the one process that is online with an identity.

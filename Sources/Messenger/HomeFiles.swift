@@ -151,6 +151,18 @@ final class HomeLock: Sendable {
         _ = Glibc.close(descriptor)
     }
 
+    /// The process that holds the lock; `nil` when none does, 0 when it cannot be told which. Takes nothing from anybody who wants it.
+    static func holder(_ files: HomeFiles, name: String) -> Int32? {
+        let descriptor = open(files.path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { _ = Glibc.close(descriptor) }
+        if flock(descriptor, LOCK_SH | LOCK_NB) == 0 {
+            flock(descriptor, LOCK_UN)
+            return nil
+        }
+        return holder(descriptor) ?? 0
+    }
+
     private static func holder(_ descriptor: Int32) -> Int32? {
         var bytes = [UInt8](repeating: 0, count: 16)
         let count = pread(descriptor, &bytes, bytes.count, 0)

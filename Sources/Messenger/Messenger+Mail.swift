@@ -63,15 +63,17 @@ extension Messenger {
             bookkeeping.renewedAt = now
             for conversation in conversations.values { conversation.outbox.nothingIsMailed() }
         }
-        commit({ [prekeys, bookkeeping] transaction in
-            try transaction.setPrekeys(prekeys.encode())
-            try transaction.setMailBookkeeping(bookkeeping)
-            if isAnother || isOld { try transaction.setNothingMailed() }
-        }) { messenger, _ in
-            messenger.publishPrekeys()
-            messenger.registerCapabilities()
-            messenger.resumeAll()
-        }
+        commit(
+            { [prekeys, bookkeeping] transaction in
+                try transaction.setPrekeys(prekeys.encode())
+                try transaction.setMailBookkeeping(bookkeeping)
+                if isAnother || isOld { try transaction.setNothingMailed() }
+            },
+            then: { messenger, _ in
+                messenger.publishPrekeys()
+                messenger.registerCapabilities()
+                messenger.resumeAll()
+            })
     }
 
     // MARK: What others need to reach us
@@ -145,14 +147,16 @@ extension Messenger {
         default:
             return
         }
-        commit({ [prekeys, bookkeeping] transaction in
-            try transaction.setPrekeys(prekeys.encode())
-            try transaction.setMailBookkeeping(bookkeeping)
-        }) { messenger, _ in
-            // Meanwhile there may be more to tell.
-            messenger.publishPrekeys()
-            messenger.registerCapabilities()
-        }
+        commit(
+            { [prekeys, bookkeeping] transaction in
+                try transaction.setPrekeys(prekeys.encode())
+                try transaction.setMailBookkeeping(bookkeeping)
+            },
+            then: { messenger, _ in
+                // Meanwhile there may be more to tell.
+                messenger.publishPrekeys()
+                messenger.registerCapabilities()
+            })
     }
 
     // MARK: What we need to reach others
@@ -234,22 +238,24 @@ extension Messenger {
         conversation.outbox.mailed(envelope)
         let row = conversation.row
         let peer = conversation.contact.peer
-        commit({ transaction -> (id: MessageID?, isGone: Bool) in
-            guard let entry = try transaction.setMailed(envelope: envelope) else { return (nil, true) }
-            if MessageContent.isForgottenOnceMailed(entry.kind) {
-                try transaction.removeOutbox(envelope: envelope)
-                return (nil, true)
-            }
-            guard let id = entry.messageID, entry.kind == StoredMessage.textKind,
-                try transaction.advanceMessage(row, id: id, to: .sent)
-            else { return (nil, false) }
-            return (MessageID(id), false)
-        }) { messenger, outcome in
-            guard let conversation = messenger.conversations[peer] else { return }
-            if outcome.isGone { conversation.outbox.remove([envelope]) }
-            if let id = outcome.id { messenger.events.put(.state(id, conversation.contact, .sent, reason: nil)) }
-            messenger.advance(conversation)
-        }
+        commit(
+            { transaction -> (id: MessageID?, isGone: Bool) in
+                guard let entry = try transaction.setMailed(envelope: envelope) else { return (nil, true) }
+                if MessageContent.isForgottenOnceMailed(entry.kind) {
+                    try transaction.removeOutbox(envelope: envelope)
+                    return (nil, true)
+                }
+                guard let id = entry.messageID, entry.kind == StoredMessage.textKind,
+                    try transaction.advanceMessage(row, id: id, to: .sent)
+                else { return (nil, false) }
+                return (MessageID(id), false)
+            },
+            then: { messenger, outcome in
+                guard let conversation = messenger.conversations[peer] else { return }
+                if outcome.isGone { conversation.outbox.remove([envelope]) }
+                if let id = outcome.id { messenger.events.put(.state(id, conversation.contact, .sent, reason: nil)) }
+                messenger.advance(conversation)
+            })
         mailOut(conversation)
     }
 

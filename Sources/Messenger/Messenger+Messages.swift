@@ -22,6 +22,19 @@ extension Messenger {
         }
     }
 
+    /// Something is not on the disk yet, or is on its way to a receiver who is here or has a mailbox: leaving a moment later is better.
+    package var isBusy: Bool {
+        pendingCommits > 0 || !mailDesk.acknowledgements.isEmpty || mailDesk.areCapabilitiesUnderWay
+            || mailDesk.isPublicationUnderWay || conversations.values.contains { isUnderWay($0) }
+    }
+
+    private func isUnderWay(_ conversation: Conversation) -> Bool {
+        guard conversation.outbox.hasUnmailed else { return false }
+        if conversation.session != nil { return true }
+        return mailDesk.info != nil && conversation.contact.postage != nil && !conversation.outbox.hasUnencrypted
+            && conversation.mail.notBefore <= Self.monotonicClock()
+    }
+
     /// Messages that the contact has not confirmed yet.
     package func undelivered(to contact: Contact) -> Int {
         conversations[contact.peer]?.outbox.messageCount ?? 0
@@ -47,7 +60,9 @@ extension Messenger {
 
     /// Tells a contact who is here that the user writes, or has stopped.
     package func setTyping(_ isTyping: Bool, to contact: Contact) {
-        guard let conversation = conversations[contact.peer], conversation.session != nil else { return }
+        guard book.sendsTyping, let conversation = conversations[contact.peer], conversation.session != nil else {
+            return
+        }
         conversation.put(.typing(isTyping))
         flush(conversation)
     }
@@ -64,12 +79,15 @@ extension Messenger {
 
     /// Accepts a message. What becomes of it arrives as ``MessengerEvent/state(_:_:_:reason:)``: *queued* once it is on the disk, or *failed*.
     ///
-    /// - Parameter answers: the message of either that it answers.
+    /// - Parameters:
+    ///   - answers: the message of either that it answers.
+    ///   - id: a new one, for callers who must know it before anything happens.
     @discardableResult
-    package func send(_ text: String, to contact: Contact, answers: MessageID? = nil) throws(SendError) -> MessageID {
+    package func send(
+        _ text: String, to contact: Contact, answers: MessageID? = nil, id: MessageID = .random()
+    ) throws(SendError) -> MessageID {
         try Self.check(text)
         let conversation = try writable(contact)
-        let id = MessageID.random()
         let expiresAfter = conversation.contact.expiresAfter
         let content = content(.text(text, answers: answers?.bytes, expiresAfter: expiresAfter), id: id)
         var message = StoredMessage(
@@ -170,23 +188,25 @@ extension Messenger {
         let contactRow = conversation.row
         let peer = contact.peer
         let tells = book.sendsReadReceipts
-        commit({ transaction in
-            let now = Home.wallClock()
-            let seen = try transaction.markSeen(from: contactRow, upTo: row, now: now)
-            guard tells else { return seen }
-            for start in stride(from: 0, to: seen.count, by: MessageContent.maximumIDs) {
-                let part = seen[start..<min(start + MessageContent.maximumIDs, seen.count)].map(\.messageID)
-                let content = MessageContent(
-                    id: MessageID.random().bytes, sentAt: now, sequence: now &* 1000, body: .read(messages: part))
-                try transaction.enqueue(content, for: contactRow, now: now)
-            }
-            return seen
-        }) { messenger, seen in
-            if seen.contains(where: { $0.expiresAfter != nil }) { messenger.expiryMayHaveChanged() }
-            guard tells, !seen.isEmpty, let conversation = messenger.conversations[peer] else { return }
-            try? messenger.adoptForeignEntries(conversation)
-            messenger.advance(conversation)
-        }
+        commit(
+            { transaction in
+                let now = Home.wallClock()
+                let seen = try transaction.markSeen(from: contactRow, upTo: row, now: now)
+                guard tells else { return seen }
+                for start in stride(from: 0, to: seen.count, by: MessageContent.maximumIDs) {
+                    let part = seen[start..<min(start + MessageContent.maximumIDs, seen.count)].map(\.messageID)
+                    let content = MessageContent(
+                        id: MessageID.random().bytes, sentAt: now, sequence: now &* 1000, body: .read(messages: part))
+                    try transaction.enqueue(content, for: contactRow, now: now)
+                }
+                return seen
+            },
+            then: { messenger, seen in
+                if seen.contains(where: { $0.expiresAfter != nil }) { messenger.expiryMayHaveChanged() }
+                guard tells, !seen.isEmpty, let conversation = messenger.conversations[peer] else { return }
+                try? messenger.adoptForeignEntries(conversation)
+                messenger.advance(conversation)
+            })
     }
 
     private func message(_ id: MessageID, in row: ContactRow) throws(SendError) -> StoredMessage {
@@ -236,12 +256,16 @@ extension Messenger {
         let now = Home.wallClock()
         guard let due = nextExpiry, due <= now else { return }
         nextExpiry = nil
-        commit({ try $0.expireMessages(now: now) }) { messenger, expired in
-            for message in expired {
-                let contact = messenger.book.contacts.first { $0.row == message.contact }
-                if let contact, let id = MessageID(message.messageID) { messenger.events.put(.expired(id, contact)) }
-            }
-            messenger.expiryMayHaveChanged()
-        }
+        commit(
+            { try $0.expireMessages(now: now) },
+            then: { messenger, expired in
+                for message in expired {
+                    let contact = messenger.book.contacts.first { $0.row == message.contact }
+                    if let contact, let id = MessageID(message.messageID) {
+                        messenger.events.put(.expired(id, contact))
+                    }
+                }
+                messenger.expiryMayHaveChanged()
+            })
     }
 }

@@ -169,12 +169,7 @@ package actor Messenger {
     /// - Throws: ``ContactError/unknown(name:)``, ``ContactError/blocked(name:)``, ``ContactError/notAccepted(name:)``.
     package func contact(named name: String) throws(ContactError) -> Contact {
         refreshBook()
-        let contact = try book.contact(named: name)
-        switch contact.state {
-        case .contact, .requestedByUs: return contact
-        case .blocked: throw .blocked(name: name)
-        case .requestsUs: throw .notAccepted(name: name)
-        }
+        return try book.recipient(named: name)
     }
 
     func contact(_ peer: PeerID) -> Contact? {

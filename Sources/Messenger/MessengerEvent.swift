@@ -15,7 +15,7 @@ package struct MessageID: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// A new one.
-    static func random() -> MessageID {
+    package static func random() -> MessageID {
         var bytes = [UInt8](repeating: 0, count: byteCount)
         randombytes_buf(&bytes, byteCount)
         return MessageID(unchecked: bytes)

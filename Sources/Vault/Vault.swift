@@ -55,6 +55,9 @@ package final class Vault: Sendable {
         access(VaultFiles(directory: directory).database, F_OK) == 0
     }
 
+    /// The database's path in a directory.
+    package static func file(in directory: String) -> String { VaultFiles(directory: directory).database }
+
     /// Opens the vault in a directory, and brings it to the present version first. The search index is built in the background.
     ///
     /// - Throws: ``VaultError/missing(path:)``, ``VaultError/wrongIdentity``, ``VaultError/newerVersion(_:)``,

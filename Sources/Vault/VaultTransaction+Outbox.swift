@@ -94,9 +94,11 @@ extension VaultReader {
         return counts
     }
 
-    /// How much waits for a contact.
-    package func outboxCount(for contact: ContactRow) throws(VaultError) -> Int {
-        let row = try session.row("SELECT count(*) FROM outbox WHERE contact = ?", [.integer(contact.number)])
+    /// How much waits for a contact; or how much of it the mailbox does not have.
+    package func outboxCount(for contact: ContactRow, unmailedOnly: Bool = false) throws(VaultError) -> Int {
+        let row = try session.row(
+            "SELECT count(*) FROM outbox WHERE contact = ? AND mailed <= ?",
+            [.integer(contact.number), .integer(unmailedOnly ? 0 : 1)])
         return Int(clamping: try row?.integer(0) ?? 0)
     }
 

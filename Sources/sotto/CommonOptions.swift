@@ -48,21 +48,39 @@ struct CommonOptions: ParsableArguments {
 
     /// Reads the passphrase from where the user said, or asks for it.
     func passphrase(isNew: Bool) throws -> SecretBytes {
+        try Self.passphrase(
+            file: passphraseFile, descriptor: passphraseFd, question: isNew ? "New passphrase" : "Passphrase",
+            isNew: isNew, advice: PassphraseError.advice, output)
+    }
+
+    /// Reads a passphrase from a descriptor or a file if there is one, or asks for it.
+    ///
+    /// - Parameter advice: the options that give it, for who has no terminal.
+    static func passphrase(
+        file: String?, descriptor: Int32?, question: String, isNew: Bool, advice: String, _ output: Output
+    ) throws -> SecretBytes {
         let source: PassphraseSource =
-            if let passphraseFd {
-                .descriptor(passphraseFd)
-            } else if let passphraseFile {
-                .file(passphraseFile)
+            if let descriptor {
+                .descriptor(descriptor)
+            } else if let file {
+                .file(file)
             } else {
-                .prompt(isNew ? "New passphrase" : "Passphrase", confirmed: isNew)
+                .prompt(question, confirmed: isNew)
             }
-        let read = try PassphrasePrompt.read(source, warn: { [output] in output.notice("sotto: \($0)") })
+        let read = try PassphrasePrompt.read(source, advice: advice, warn: { output.notice("sotto: \($0)") })
         return SecretBytes(count: read.count) { copy in read.withUnsafeBytes { copy.copyMemory(from: $0) } }
     }
 
     /// Unlocks the home.
-    func unlock() throws -> Home {
-        try Home.open(at: homeDirectory) { try passphrase(isNew: false) }
+    ///
+    /// - Parameter searchable: whether messages will be searched.
+    func unlock(searchable: Bool = false) throws -> Home {
+        let home = try Home.open(at: homeDirectory, searchable: searchable) { try passphrase(isNew: false) }
+        if home.wasUpgraded {
+            StandardError.write(
+                "sotto: contacts and settings of an older version were moved into the vault of \(homeDirectory).\n")
+        }
+        return home
     }
 }
 
@@ -90,9 +108,8 @@ struct NetworkOptions: ParsableArguments {
 
     @OptionGroup var trust: TrustOptions
 
-    func messengerOptions(failsWhenAbsent: Bool) throws -> MessengerOptions {
-        MessengerOptions(
-            policy: path, certificateFile: try trust.certificateFile(), failsWhenAbsent: failsWhenAbsent)
+    func messengerOptions() throws -> MessengerOptions {
+        MessengerOptions(policy: path, certificateFile: try trust.certificateFile())
     }
 }
 

@@ -7,9 +7,13 @@ struct JSONLine {
         case number(Double)
         case integer(Int)
         case flag(Bool)
+        case list([JSONLine])
     }
 
     private(set) var text = "{"
+
+    /// An object without a name, to stand in a list.
+    init() {}
 
     /// An event object: `{"event":"…"`.
     init(event: String) { add("event", .text(event)) }
@@ -28,6 +32,7 @@ struct JSONLine {
         case .number(let value): text += String(format: "%.3f", value)
         case .integer(let value): text += String(value)
         case .flag(let value): text += value ? "true" : "false"
+        case .list(let objects): text += "[" + objects.map(\.line).joined(separator: ",") + "]"
         }
     }
 

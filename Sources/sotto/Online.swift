@@ -10,12 +10,20 @@ enum Online {
     ///   - body: ends when its work is done, when ``Messenger/events`` end, or when its task is cancelled: by a signal, or because nobody
     ///     reads standard output any more. No task of its may outlive it: the thread that the messenger runs on ends next.
     static func run(
-        _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil, failsWhenAbsent: Bool = false,
-        body: @escaping @Sendable (Messenger) async throws -> Void
+        _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil,
+        body: @escaping @Sendable (Messenger, Home) async throws -> Void
     ) async throws {
         let home = try common.unlock()
-        if let contact { _ = try home.book().contact(named: contact) }
-        let options = try network.messengerOptions(failsWhenAbsent: failsWhenAbsent)
+        if let contact { _ = try home.book().recipient(named: contact) }
+        try await run(home, common, network, body: body)
+    }
+
+    /// As above, with a home that is unlocked already.
+    static func run(
+        _ home: Home, _ common: CommonOptions, _ network: NetworkOptions,
+        body: @escaping @Sendable (Messenger, Home) async throws -> Void
+    ) async throws {
+        let options = try network.messengerOptions()
         let ending = Ending()
         defer { ending.finish() }
         let thread = EventThread()
@@ -27,14 +35,32 @@ enum Online {
             await thread.shutdown()
             throw error
         }
-        let work = Task { try await body(messenger) }
+        let work = Task { try await body(messenger, home) }
         ending.ends(work)
         let result = await work.result
+        await linger(messenger)
         await messenger.stop()
         await messenger.settled()
         await thread.shutdown()
         try result.get()
         if StandardOutput.isBroken { throw ExitCode(1) }
+    }
+
+    /// What is left to say: receipts for what came in, above all. They would be said the next time, if that is too long.
+    private static func linger(_ messenger: Messenger) async {
+        let end = ContinuousClock.now + .seconds(1)
+        while await messenger.isBusy, .now < end {
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
+        }
+    }
+
+    /// Does something that signals may end before its time, as those that are online are ended.
+    static func heedingSignals(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let ending = Ending()
+        defer { ending.finish() }
+        let work = Task { try await body() }
+        ending.ends(work)
+        try await work.value
     }
 
     /// Cancels the work at the first signal that wants the program to end, and ends the program at the second. Signals are

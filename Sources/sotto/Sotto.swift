@@ -19,9 +19,12 @@ struct Sotto: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, ID.self, InviteCommand.self, Add.self, Contacts.self, Verify.self, Chat.self, Listen.self,
-            Send.self,
-            Ping.self, Netcheck.self,
+            Init.self, ID.self, InviteCommand.self, Invites.self, Add.self, Request.self, Accept.self, Contacts.self,
+            Verify.self,
+            Rename.self, Block.self, Unblock.self, Remove.self, Chat.self, Listen.self, Send.self, Edit.self,
+            Delete.self,
+            React.self, Disappear.self, History.self, Search.self, Status.self, Ping.self, Netcheck.self, Settings.self,
+            PassphraseCommand.self, Export.self, Import.self, Backup.self, Check.self, Erase.self,
         ])
 
     static func main() async {

@@ -203,8 +203,12 @@ import Testing
     }
 
     @Test func saysThatThereIsNoTerminal() async {
-        #expect(await ask(.prompt("P", confirmed: false), terminal: "/dev/null") == .failure(.noTerminal))
-        #expect(await ask(.prompt("P", confirmed: false), terminal: "/nonexistent") == .failure(.noTerminal))
+        #expect(
+            await ask(.prompt("P", confirmed: false), terminal: "/dev/null")
+                == .failure(.noTerminal(advice: PassphraseError.advice)))
+        #expect(
+            await ask(.prompt("P", confirmed: false), terminal: "/nonexistent")
+                == .failure(.noTerminal(advice: PassphraseError.advice)))
     }
 
     @Test(

@@ -31,7 +31,7 @@ struct Ping: AsyncParsableCommand {
 
     func run() async throws {
         try await common.run { output in
-            try await Online.run(common, network, contact: name) { messenger in
+            try await Online.run(common, network, contact: name) { messenger, _ in
                 try await ping(messenger, output)
             }
         }
@@ -63,6 +63,8 @@ struct Ping: AsyncParsableCommand {
         var answers: [Double] = []
         var isLoggedIn = false
         for await event in messenger.events {
+            // What comes in meanwhile is for 'listen' and 'chat' to show.
+            if case .message = event { continue }
             output.common(event)
             switch event {
             case .ready:

@@ -4,19 +4,17 @@ import Messenger
 
 struct Send: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Send one message to a contact who is online.",
-        usage: "sotto send NAME TEXT|- [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
+        abstract: "Send one message to a contact, whether they are there or not.",
+        usage: "sotto send NAME TEXT|- [--reply ID] [--wait STATE] [--timeout S] [options]",
         discussion: """
-            The message is kept in memory only: the command ends when the contact has it, or with an error and exit status 1 when it \
-            cannot be delivered.
+            The message is stored on this device first, and never lost. Without --wait the command ends with the best that can be had: \
+            delivered when the contact is there, sent when their mailbox has it, else queued: then it goes out when 'sotto listen', \
+            'sotto chat' or another 'sotto send' runs.
             """)
-
-    enum Wait: String, ExpressibleByArgument, CaseIterable {
-        case queued, sent, delivered
-    }
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var network: NetworkOptions
+    @OptionGroup var delivery: DeliveryOptions
 
     @Argument(help: "The contact.")
     var name: String
@@ -24,27 +22,20 @@ struct Send: AsyncParsableCommand {
     @Argument(help: "The message, or - to read it from standard input.")
     var text: String
 
-    @Option(
-        help: ArgumentHelp(
-            "What must be reached for success. Nothing is stored yet, so a message that is only queued is lost at the end: queued means the same as sent, and after that the confirmation is awaited for \(Int(Send.grace)) seconds.",
-            valueName: "state"))
-    var wait: Wait = .delivered
-
-    @Option(help: ArgumentHelp("Give up after so many seconds.", valueName: "seconds"))
-    var timeout: Double = 30
-
-    /// How long the confirmation of a sent message is awaited when it is not asked for, in seconds.
-    static let grace = 5.0
-
-    func validate() throws {
-        guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout takes 0 to 86400 seconds") }
-    }
+    @Option(help: ArgumentHelp("The message that this one answers.", valueName: "id"))
+    var reply: MessageID?
 
     func run() async throws {
         try await common.run { output in
             let text = try message()
-            try await Online.run(common, network, contact: name, failsWhenAbsent: true) { messenger in
-                try await deliver(text, by: messenger, output)
+            // Whatever is wrong with the options is said before anything is stored.
+            _ = try network.messengerOptions()
+            let home = try common.unlock()
+            let contact = try home.book().recipient(named: name)
+            try await Online.heedingSignals {
+                let id = try home.leave(text, for: contact, answers: reply)
+                output.state(id, contact, .queued)
+                try await Delivery(.message(id), to: contact, delivery).run(home, common, network, output)
             }
         }
     }
@@ -54,57 +45,8 @@ struct Send: AsyncParsableCommand {
         try Messenger.check(text)
         return text
     }
+}
 
-    private func deliver(_ text: String, by messenger: Messenger, _ output: Output) async throws {
-        let contact = try await messenger.contact(named: name)
-        let id = try await messenger.send(text, to: contact)
-        try await withThrowingDiscardingTaskGroup { timers in
-            defer { timers.cancelAll() }
-            timers.addTask { await withdraw(id, to: contact, messenger) }
-            try await follow(id, to: contact, messenger, output) {
-                timers.addTask { await endGrace(messenger) }
-            }
-        }
-    }
-
-    /// Tells what becomes of the message, until nothing more is to be told.
-    ///
-    /// - Parameter beginGrace: called when the message is sent and that will do.
-    private func follow(
-        _ id: MessageID, to contact: Contact, _ messenger: Messenger, _ output: Output, beginGrace: () -> Void
-    ) async throws {
-        var isGrace = false
-        var serverFailure: String?
-        for await event in messenger.events {
-            output.common(event)
-            switch event {
-            case .state(id, _, .sent, _) where wait != .delivered && !isGrace:
-                isGrace = true
-                beginGrace()
-            case .state(id, _, .delivered, _):
-                return output.say("delivered")
-            case .state(id, _, .failed, let reason):
-                if let serverFailure { throw Failure("server", serverFailure) }
-                throw Failure("undelivered", "\(contact.name): \(reason ?? "the message was not delivered")")
-            case .server(.disconnected(let reason, _)):
-                serverFailure = reason
-                await messenger.withdraw(id, to: contact, reason: reason)
-            default:
-                break
-            }
-        }
-        guard !isGrace || Task.isCancelled else { return output.say("sent, not confirmed") }
-        output.state(id, contact, .failed, reason: "interrupted")
-        throw Failure("interrupted", "interrupted: the message may not have arrived")
-    }
-
-    private func withdraw(_ id: MessageID, to contact: Contact, _ messenger: Messenger) async {
-        guard (try? await Task.sleep(for: .seconds(timeout))) != nil else { return }
-        await messenger.withdraw(id, to: contact, reason: "not delivered within \(timeout.formatted()) seconds")
-    }
-
-    private func endGrace(_ messenger: Messenger) async {
-        guard (try? await Task.sleep(for: .seconds(Self.grace))) != nil else { return }
-        await messenger.stop()
-    }
+extension MessageID: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument.lowercased()) }
 }

@@ -2,8 +2,8 @@ import Glibc
 
 /// Why there is no passphrase.
 enum PassphraseError: Error, Equatable {
-    /// No terminal to ask at: use a file or a descriptor.
-    case noTerminal
+    /// No terminal to ask at: use a file or a descriptor; the advice names the options for that.
+    case noTerminal(advice: String)
     case unreadable(path: String, errno: Int32)
     case empty
     /// More than `Passphrase.capacity` bytes.
@@ -15,11 +15,13 @@ enum PassphraseError: Error, Equatable {
 }
 
 extension PassphraseError: CustomStringConvertible {
+    /// The options that give the passphrase which unlocks the home.
+    static let advice = "--passphrase-file or --passphrase-fd"
+
     /// What the user can do about it.
     var description: String {
         switch self {
-        case .noTerminal:
-            "there is no terminal to ask for the passphrase: give it with --passphrase-file or --passphrase-fd"
+        case .noTerminal(let advice): "there is no terminal to ask for the passphrase: give it with \(advice)"
         case .unreadable(let path, let errno):
             "cannot read the passphrase from \(path): \(String(cString: strerror(errno)))"
         case .empty: "the passphrase is empty"
@@ -91,13 +93,14 @@ enum PassphrasePrompt {
     /// Reads one. `warn` is told when others may read the file, too. `terminal` is where questions are asked: not
     /// standard input, which may be a pipe.
     static func read(
-        _ source: PassphraseSource, terminal: String = "/dev/tty", warn: (String) -> Void
+        _ source: PassphraseSource, terminal: String = "/dev/tty", advice: String = PassphraseError.advice,
+        warn: (String) -> Void
     ) throws(PassphraseError) -> Passphrase {
         switch source {
         case .prompt(let question, let confirmed):
-            let passphrase = try ask(question + ": ", at: terminal)
+            let passphrase = try ask(question + ": ", at: terminal, advice)
             if confirmed {
-                let again = try ask(question + " (again): ", at: terminal)
+                let again = try ask(question + " (again): ", at: terminal, advice)
                 guard passphrase.matches(again) else { throw .mismatch }
             }
             return passphrase
@@ -142,18 +145,20 @@ enum PassphrasePrompt {
         }
     }
 
-    private static func ask(_ question: String, at terminal: String) throws(PassphraseError) -> Passphrase {
+    private static func ask(_ question: String, at terminal: String, _ advice: String) throws(PassphraseError)
+        -> Passphrase
+    {
         let descriptor = open(terminal, O_RDWR | O_CLOEXEC | O_NOCTTY)
-        guard descriptor >= 0 else { throw .noTerminal }
+        guard descriptor >= 0 else { throw .noTerminal(advice: advice) }
         defer { close(descriptor) }
         var original = termios()
-        guard tcgetattr(descriptor, &original) == 0 else { throw .noTerminal }
+        guard tcgetattr(descriptor, &original) == 0 else { throw .noTerminal(advice: advice) }
         // Keys one by one and no signals from them: Ctrl-C must not leave a terminal without echo behind.
         var silent = original
         silent.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG | IEXTEN)
         TerminalRestoration.arm(input: descriptor, original: original, output: descriptor, epilogue: "\n")
         defer { TerminalRestoration.disarm() }
-        guard tcsetattr(descriptor, TCSAFLUSH, &silent) == 0 else { throw .noTerminal }
+        guard tcsetattr(descriptor, TCSAFLUSH, &silent) == 0 else { throw .noTerminal(advice: advice) }
         _ = question.utf8.withContiguousStorageIfAvailable { write(descriptor, $0.baseAddress, $0.count) }
         return try line(from: descriptor, path: terminal)
     }
