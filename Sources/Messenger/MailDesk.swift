@@ -3,6 +3,10 @@ import Wire
 
 /// What is in memory of the exchange with the server's mailbox. Everything here dies with the connection: the server sends again what was not acknowledged.
 struct MailDesk {
+    /// So many mails of unknown people wait for an introduction, and so long, in nanoseconds.
+    static let earlyLimit = 64
+    static let earlyDelay: UInt64 = 60_000_000_000
+
     struct Item {
         let mail: UInt64
         let envelope: [UInt8]
@@ -25,6 +29,8 @@ struct MailDesk {
     private(set) var processing: [UInt64: Item] = [:]
     /// Mails of strangers who must wait, in order.
     var deferred: [Item] = []
+    /// Mails of people who have not introduced themselves, with the time at which they are given up. Their introduction may come behind them.
+    private var early: [(item: Item, until: UInt64)] = []
     /// To be acknowledged at the end of the turn.
     var acknowledgements: [UInt64] = []
     /// A stranger is being made a contact: what follows may be theirs.
@@ -58,6 +64,28 @@ struct MailDesk {
         deferred.append(item)
     }
 
+    /// A mail of somebody who has not introduced themself. `now` is in nanoseconds.
+    mutating func keepForIntroduction(_ item: Item, now: UInt64) {
+        guard processing[item.mail] != nil else { return }
+        if early.count == Self.earlyLimit { acknowledge(early.removeFirst().item.mail) }
+        early.append((item, now &+ Self.earlyDelay))
+    }
+
+    /// Somebody has: what came before it is looked at again.
+    mutating func takeUpEarly() {
+        for (item, _) in early { processing[item.mail] = nil }
+        inbox = early.map(\.item) + inbox
+        early = []
+    }
+
+    /// Gives up what nobody has introduced themself for. Returns whether there was something.
+    mutating func giveUpEarly(now: UInt64) -> Bool {
+        let late = early.prefix { $0.until <= now }
+        early.removeFirst(late.count)
+        for (item, _) in late { acknowledge(item.mail) }
+        return !late.isEmpty
+    }
+
     /// Puts what waited back in front. Returns whether there is something.
     mutating func takeUpDeferred() -> Bool {
         inbox = deferred + inbox
@@ -69,6 +97,7 @@ struct MailDesk {
     mutating func beginAgain() {
         inbox = processing.values.sorted { $0.mail < $1.mail } + inbox
         processing = [:]
+        early = []
         isHeld = false
     }
 

@@ -213,13 +213,8 @@ extension Messenger {
         guard conversation.contact.state == .contact, conversation.contact.ourCapability == nil else { return }
         let capability = Capability.generate()
         conversation.contact.ourCapability = capability
-        let name = Greeting.clipped(book.ownName)
-        let body: MessageContent.Body =
-            if let token = conversation.contact.token, token.count == MessageContent.idByteCount {
-                .introduction(name: name, token: token, capability: capability)
-            } else {
-                .contactAccept(name: name, capability: capability)
-            }
+        let body = MessageContent.Body.introducing(
+            as: book.ownName, token: conversation.contact.token, capability: capability)
         let row = conversation.row
         try? put(
             content(body), to: conversation,

@@ -15,7 +15,7 @@ extension Messenger {
         guard sender != home.identity.peerID,
             let opened = try? fresh.decrypting(ciphertext, identity: home.identity, prekeys: prekeys),
             let content = try? MessageContent(decoding: opened.plaintext)
-        else { return acknowledge(mail) }
+        else { return mailDesk.keepForIntroduction(item, now: Self.monotonicClock()) }
         let newcomer = Newcomer(
             peer: sender, envelope: Envelope.id(of: ciphertext), ratchet: opened.next, prekeys: opened.prekeys,
             now: Home.wallClock())
@@ -27,7 +27,7 @@ extension Messenger {
                 try $0.note(newcomer, called: name, greeting: greeting, capability: capability)
             }
         default:
-            acknowledge(mail)
+            mailDesk.keepForIntroduction(item, now: Self.monotonicClock())
         }
     }
 
@@ -56,6 +56,7 @@ extension Messenger {
             return acknowledge(mail)
         }
         events.put(.contact(contact))
+        mailDesk.takeUpEarly()
         introduceOurselves(to: conversation)
         conversation.receipts.append((newcomer.envelope, mail))
         endTurn(for: conversation)

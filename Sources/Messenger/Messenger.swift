@@ -220,6 +220,7 @@ package actor Messenger {
         guard !isStopped else { return }
         refreshBook()
         expireMessages()
+        if mailDesk.giveUpEarly(now: Self.monotonicClock()) { scheduleEndOfTurn() }
         if mailDesk.takeUpDeferred() { readMail() }
         let now = Self.monotonicClock()
         for conversation in conversations.values where !conversation.outbox.isEmpty {

@@ -99,6 +99,29 @@ import Vault
         }
     }
 
+    /// What was written before the first time online is in the outbox before anything else could be.
+    @Test func whatWasWrittenBeforeEverGoingOnlineArrives() async throws {
+        try await Lab.run(mailbox: true) { lab in
+            let homes = (alice: try lab.home("alice"), bob: try lab.home("bob"))
+            let invite = try homes.bob.makeInvite(now: Int64(wallClock() / 1000), singleUse: true)
+            try Lab.add(homes.bob.identity.peerID, "bob", to: homes.alice, token: invite.token)
+            let first = try homes.alice.leave("one", for: try #require(try homes.alice.book().contacts.first))
+            // Nobody can reach him yet.
+            let early = try await online(homes.alice, lab)
+            #expect(try await early.whenOffline() == "not online")
+            await early.stop()
+            try await visit(homes.bob, lab)
+            let alice = try await online(homes.alice, lab)
+            let second = try await alice.send("two", to: "bob")
+            try await alice.when(second, is: .sent)
+            await alice.stop()
+            let bob = try await online(homes.bob, lab)
+            #expect(try await bob.texts(2) == ["one", "two"])
+            let again = try await online(homes.alice, lab)
+            for id in [first, second] { try await again.when(id, is: .delivered) }
+        }
+    }
+
     @Test func anInviteForOneAdmitsOneByMail() async throws {
         try await Lab.run(mailbox: true) { lab in
             let bob = try lab.home("bob")
