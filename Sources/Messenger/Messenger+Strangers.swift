@@ -6,15 +6,15 @@ import Wire
 // Who is no contact can do two things by mail: come with an invite of ours, or ask. Neither learns anything from it, and both are bounded.
 
 extension Messenger {
-    func takeFromStranger(_ ciphertext: [UInt8], _ sender: PeerID, _ item: MailDesk.Item) {
+    func takeFromStranger(_ item: MailDesk.Item, _ mailed: (ciphertext: [UInt8], sender: PeerID)) {
+        let (ciphertext, sender) = mailed
         guard mailDesk.deferred.isEmpty, strangers.take(now: Self.monotonicClock()) else {
             return mailDesk.putOff(item)
         }
         let mail = item.mail
         let fresh = PeerRatchet(own: home.identity.peerID, peer: sender)
         guard sender != home.identity.peerID,
-            let opened = try? fresh.decrypting(ciphertext, identity: home.identity, prekeys: prekeys),
-            let content = try? MessageContent(decoding: opened.plaintext)
+            let opened = open(ciphertext, with: fresh), let content = try? MessageContent(decoding: opened.plaintext)
         else { return mailDesk.keepForIntroduction(item, now: Self.monotonicClock()) }
         let newcomer = Newcomer(
             peer: sender, envelope: Envelope.id(of: ciphertext), ratchet: opened.next, prekeys: opened.prekeys,
@@ -31,18 +31,30 @@ extension Messenger {
         }
     }
 
+    private func open(
+        _ ciphertext: [UInt8], with ratchet: PeerRatchet
+    ) -> (next: PeerRatchet, plaintext: [UInt8], prekeys: PrekeySet?)? {
+        do {
+            return try ratchet.decrypting(ciphertext, identity: home.identity, prekeys: prekeys)
+        } catch {
+            if error == .unknownPrekey { publishFreshPrekeys() }
+            return nil
+        }
+    }
+
     /// Stores what a stranger has come with. Mail behind it waits: it may be theirs, and they a contact by then.
     private func admit(
         _ newcomer: Newcomer, _ mail: UInt64, _ work: @escaping @Sendable (VaultTransaction) throws -> Contact?
     ) {
         mailDesk.isHeld = true
-        let before = prekeys
-        if let next = newcomer.prekeys { prekeys = next }
+        if let next = newcomer.prekeys {
+            prekeys = next
+            mailDesk.oneTimePrekeyWasUsed()
+        }
         commit(
             work,
             then: { messenger, contact in
                 messenger.mailDesk.isHeld = false
-                if contact == nil, newcomer.prekeys != nil { messenger.prekeys = before }
                 messenger.welcome(contact, newcomer, mail)
             }, otherwise: { messenger, _ in messenger.mailDesk.isHeld = false })
     }
@@ -50,7 +62,6 @@ extension Messenger {
     private func welcome(_ contact: Contact?, _ newcomer: Newcomer, _ mail: UInt64) {
         guard let contact else { return acknowledge(mail) }
         refreshBook()
-        conversations[contact.peer] = nil
         guard contact.state == .contact, let conversation = conversation(with: contact) else {
             events.put(.request(contact))
             return acknowledge(mail)
@@ -88,7 +99,10 @@ extension VaultTransaction {
         _ newcomer: Newcomer, called name: String, greeting: String, capability: [UInt8]
     ) throws -> Contact? {
         let before = try ContactBook(reading: self)
-        let isKnown = before.contact(newcomer.peer) != nil
+        // Somebody else may have decided meanwhile.
+        let known = before.contact(newcomer.peer)
+        guard known == nil || known?.state == .requestsUs else { return nil }
+        let isKnown = known != nil
         let waiting = before.contacts.count { $0.state == .requestsUs }
         guard isKnown || waiting < ContactBook.maximumRequests, isKnown || before.hasRoomForAdmission else {
             return nil
