@@ -113,8 +113,8 @@ extension VaultTransaction {
             var message = StoredMessage(
                 contact: arrival.contact, direction: .incoming, messageID: content.id, text: "",
                 sentAt: content.sentAt, storedAt: arrival.now, state: .unread)
-            // A known kind of a version that is not known must not be taken for it.
-            message.kind = version == 1 ? kind : UInt8.max
+            // What is not known must not be taken for a text.
+            message.kind = version == 1 && kind != StoredMessage.textKind ? kind : UInt8.max
             message.payload = [version, kind] + bytes
             message.sequence = content.sequence
             return try append(message)

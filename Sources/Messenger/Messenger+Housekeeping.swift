@@ -60,7 +60,12 @@ extension Messenger {
     private func maintain(now: UInt64) {
         maintainedAt = now
         commit({ try $0.pruneEnvelopes(now: Home.wallClock()) }, then: { _, _ in })
-        guard let info = mailDesk.info else { return }
+        guard let info = mailDesk.info else {
+            // Who talks to us in sessions only needs prekeys that have not expired, too.
+            _ = try? prekeys.maintain(for: home.identity, now: Home.wallClock(), oneTimeLeftOnServer: nil)
+            commit({ [prekeys] in try $0.setPrekeys(prekeys.encode()) }, then: { _, _ in })
+            return
+        }
         maintainMail(oneTimeKeysLeft: Int(info.oneTimeKeysLeft), isAnother: false)
     }
 }

@@ -62,9 +62,8 @@ extension Messenger {
             try? prekeys.startAfresh(now: now)
             bookkeeping.capabilitiesDigest = []
             bookkeeping.generation = mailDesk.info?.generation
-        } else {
-            _ = try? prekeys.maintain(for: home.identity, now: now, oneTimeLeftOnServer: oneTimeKeysLeft)
         }
+        _ = try? prekeys.maintain(for: home.identity, now: now, oneTimeLeftOnServer: oneTimeKeysLeft)
         if isAnother || isOld {
             bookkeeping.renewedAt = now
             for conversation in conversations.values { conversation.outbox.nothingIsMailed() }
@@ -285,6 +284,8 @@ extension Messenger {
         switch request {
         case .mail(let conversation, let envelope):
             conversation.mail.outstanding.remove(envelope)
+            // Those that were under way together are refused together.
+            guard conversation.mail.notBefore <= now else { return }
             conversation.mail.notBefore = now &+ max(wait, Self.backoff(conversation.mail.failures))
             if conversation.mail.failures == 0, let text = reason.explanation {
                 events.put(.notice(conversation.contact, .mailRefused(text)))

@@ -136,7 +136,7 @@ extension Messenger {
         let row = conversation.row
         let before = try message(id, in: row)
         guard before.direction == .outgoing, !before.isDeleted else { throw .unknownMessage }
-        let content = content(.edit(id: id.bytes, text: text), after: before.sequence)
+        let content = content(.edit(id: id.bytes, text: text), after: before.editSequence ?? before.sequence)
         try change(content, conversation) {
             try $0.editMessage(
                 row, .outgoing, id: id.bytes, text: text, at: content.sentAt, sequence: content.sequence)

@@ -100,7 +100,7 @@ extension Messenger {
         commit(
             { try $0.confirm(envelopes, of: row) },
             then: { messenger, confirmed in
-                messenger.confirmed(confirmed.gone, confirmed.messages, of: peer)
+                messenger.confirmed(envelopes, confirmed.messages, of: peer)
             })
     }
 

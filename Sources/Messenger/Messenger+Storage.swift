@@ -163,8 +163,13 @@ extension Messenger {
     /// Reads one's own prekeys, or makes them.
     func loadPrekeys() throws {
         let stored = try vault.read { reader -> PrekeySet? in
-            guard let state = try reader.prekeys() else { return nil }
-            return try? PrekeySet(decoding: state, owner: home.identity.peerID)
+            // Prekeys that cannot be read are lost: others are made, and published.
+            do {
+                guard let state = try reader.prekeys() else { return nil }
+                return try? PrekeySet(decoding: state, owner: home.identity.peerID)
+            } catch VaultError.damaged {
+                return nil
+            }
         }
         if let stored {
             prekeys = stored

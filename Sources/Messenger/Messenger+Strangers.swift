@@ -90,7 +90,10 @@ extension VaultTransaction {
     fileprivate func admit(
         _ newcomer: Newcomer, called name: String, token: [UInt8], capability: [UInt8]
     ) throws -> Contact? {
-        guard let contact = try admit(newcomer.peer, called: name, token: token, now: newcomer.now) else { return nil }
+        // What was heard once is a repetition, whatever became of its sender.
+        guard try !hasReceived(envelope: newcomer.envelope),
+            let contact = try admit(newcomer.peer, called: name, token: token, now: newcomer.now)
+        else { return nil }
         return try keep(newcomer, as: contact) { stored in stored.theirCapability = capability }
     }
 
@@ -98,6 +101,7 @@ extension VaultTransaction {
     fileprivate func note(
         _ newcomer: Newcomer, called name: String, greeting: String, capability: [UInt8]
     ) throws -> Contact? {
+        guard try !hasReceived(envelope: newcomer.envelope) else { return nil }
         let before = try ContactBook(reading: self)
         // Somebody else may have decided meanwhile.
         let known = before.contact(newcomer.peer)

@@ -129,6 +129,12 @@ package actor Messenger {
                 else { continue }
                 try transaction.setRatchet(ratchet.abandoning().encode(), for: row)
             }
+            // What the contacts were told since by which their mail reaches us is not known: they are told anew.
+            for contact in contacts where contact.state == .contact {
+                guard let row = contact.row, var stored = try transaction.contact(row) else { continue }
+                stored.ourCapability = nil
+                try transaction.updateContact(stored)
+            }
             if let state = try transaction.prekeys(),
                 var prekeys = try? PrekeySet(decoding: state, owner: own.peerID)
             {

@@ -230,7 +230,9 @@ import Vault
                 return messages.map(\.text) == ["first, corrected", ""] && messages[1].isDeleted
             }
             try await eventually("what came is confirmed") {
-                try homes.bob.counts().values.allSatisfy { $0.waiting == 0 }
+                // Mails are acknowledged once the receipts for them are stored.
+                try lab.counter("mail_delivered_total") >= 4
+                    && homes.bob.counts().values.allSatisfy { $0.waiting == 0 }
             }
             let mails = lab.counter("mail_stored_total")
             await bob.messenger.markSeen(aliceAtBob)
