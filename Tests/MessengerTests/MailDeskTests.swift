@@ -6,7 +6,9 @@ import Wire
 @testable import Messenger
 
 @Suite struct MailDeskTests {
-    private func item(_ mail: UInt64) -> MailDesk.Item { MailDesk.Item(mail: mail, envelope: [UInt8](repeating: 1, count: 8)) }
+    private func item(_ mail: UInt64) -> MailDesk.Item {
+        MailDesk.Item(mail: mail, envelope: [UInt8](repeating: 1, count: 8))
+    }
 
     private let info = MailboxInfo(
         waiting: 0, oneTimeKeysLeft: 2, timeToLive: 1, quota: 1, generation: [UInt8](repeating: 1, count: 16))

@@ -2,6 +2,7 @@ import Dispatch
 import Identity
 import NIOConcurrencyHelpers
 import PeerLab
+import Ratchet
 import Testing
 import Wire
 
@@ -128,4 +129,27 @@ extension Vault {
             try session.execute("PRAGMA query_only = \(fails ? 1 : 0)")
         }
     }
+}
+
+/// What a test asks about the exchange with the server's mailbox.
+struct DeskReport: Sendable {
+    /// Mails that were not acknowledged yet.
+    let count: Int
+    /// Of these, those that were looked at.
+    let processing: Int
+    let isHeld: Bool
+    let isPublicationUnderWay: Bool
+    let areCapabilitiesUnderWay: Bool
+}
+
+extension Messenger {
+    var desk: DeskReport {
+        DeskReport(
+            count: mailDesk.count, processing: mailDesk.processing.count, isHeld: mailDesk.isHeld,
+            isPublicationUnderWay: mailDesk.isPublicationUnderWay,
+            areCapabilitiesUnderWay: mailDesk.areCapabilitiesUnderWay)
+    }
+
+    /// Whether there is a ratchet session with a contact in which we write.
+    func canEncrypt(for peer: PeerID) -> Bool { conversations[peer]?.ratchet.canSend == true }
 }

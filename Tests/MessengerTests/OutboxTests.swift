@@ -1,5 +1,6 @@
 import Testing
 import Vault
+import Wire
 
 @testable import Messenger
 
@@ -126,7 +127,7 @@ import Vault
         #expect(outbox.entries.reduce(0) { $0 + ($1.ciphertext?.count ?? 0) } <= Outbox.memoryLimit)
         outbox.append(entry(7, size: size))
         #expect(outbox.entries.reduce(0) { $0 + ($1.ciphertext?.count ?? 0) } <= Outbox.memoryLimit)
-        #expect(outbox.entries.allSatisfy(\.isEncrypted))
+        #expect(!outbox.entries.contains { !$0.isEncrypted })
     }
 
     /// Texts go many at a time; what changes something waits until all before it is stored, and lets nothing follow.

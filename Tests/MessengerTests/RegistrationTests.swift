@@ -9,8 +9,6 @@ import Wire
 extension Messenger {
     /// The time has come to say again what the server has refused to hear.
     fileprivate func makeAskingAgainDue() { mailDesk.askAgainLater(now: 0) }
-
-    fileprivate func wholeDesk() -> MailDesk { mailDesk }
 }
 
 /// What the server must know for mail to come.
@@ -33,47 +31,25 @@ extension Messenger {
             let messenger = alice.messenger
             await messenger.take(.mailbox(info))
             try await eventually("both are asked for") {
-                let desk = await messenger.wholeDesk()
+                let desk = await messenger.desk
                 return desk.isPublicationUnderWay && desk.areCapabilitiesUnderWay
             }
             // PREKEYS-PUBLISH, and CAPABILITIES twice.
             for request: UInt32 in 1...3 {
                 await messenger.take(.refused(request: request, reason: .tooFast, retryAfter: 1_000))
             }
-            let refused = await messenger.wholeDesk()
+            let refused = await messenger.desk
             #expect(!refused.isPublicationUnderWay && !refused.areCapabilitiesUnderWay)
             #expect(try known(home) == (false, false))
             await messenger.makeAskingAgainDue()
             try await eventually("both are asked for again") {
-                let desk = await messenger.wholeDesk()
+                let desk = await messenger.desk
                 return desk.isPublicationUnderWay && desk.areCapabilitiesUnderWay
             }
             for request: UInt32 in 4...6 { await messenger.take(.done(request: request)) }
             try await eventually("both are known") { try known(home) == (true, true) }
             let ready = alice.log.all.count { if case .ready = $0 { true } else { false } }
             #expect(ready == 1)
-        }
-    }
-
-    /// Whose mail we take is told in the connection in which it changes, however slowly the server hears.
-    @Test func slowServerHearsOfANewContactInTheEnd() async throws {
-        try await Lab.run(mailbox: true) {
-            // Enough for the first list, and for half of another.
-            $0.mailbox?.limits.capabilityChanges = RateLimit(rate: 2, burst: 3)
-        } _: { lab in
-            let home = try lab.home("alice")
-            let alice = try await lab.reachable(home)
-            let bob = try await lab.correspondent("bob", of: home)
-            try await eventually("it was refused") {
-                let desk = await alice.messenger.wholeDesk()
-                return lab.counter("mail_refused_total") > 0 && !desk.areCapabilitiesUnderWay
-            }
-            try await eventually("bob's mail is taken") {
-                await alice.messenger.makeAskingAgainDue()
-                let answers = try await bob.peer.post([[1]], to: alice.id, capability: bob.postage)
-                if case .stored? = answers.first { return true } else { return false }
-            }
-            try await bob.peer.vanish()
         }
     }
 }

@@ -112,9 +112,9 @@ import Wire
     /// What waits for a contact, and whether the session in which it was encrypted is still used.
     private func kept(_ home: Home, _ person: Person, _ name: String) async throws -> Kept {
         let peer = try await person.contact(name).peer
-        let canSend = await person.messenger.conversations[peer]?.ratchet.canSend
+        let canSend = await person.messenger.canEncrypt(for: peer)
         return Kept(
-            entries: try home.waiting(name).flatMap { [$0.envelopeID, $0.ciphertext] }, ratchet: canSend == true)
+            entries: try home.waiting(name).flatMap { [$0.envelopeID, $0.ciphertext] }, ratchet: canSend)
     }
 
     /// Nobody makes us repeat what was meant for another, or what never was.
@@ -141,7 +141,7 @@ import Wire
             try await bad.peer.say("by session")
             #expect(try await alice.text() == "by session")
             #expect(try await kept(home, alice, "carol") == before.1)
-            #expect(await alice.messenger.conversations[bad.peer.id]?.ratchet.canSend == true)
+            #expect(await alice.messenger.canEncrypt(for: bad.peer.id))
             let repaired = alice.log.all.contains { if case .notice(_, .repaired) = $0 { true } else { false } }
             #expect(!repaired)
             let contact = try await alice.contact("carol")

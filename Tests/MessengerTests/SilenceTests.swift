@@ -13,7 +13,7 @@ import Wire
     private func expectAllSaid(_ friend: Correspondent, _ alice: Person) async throws {
         let envelope = try await friend.mail("are you there?")
         try await eventually("the friend hears so") { friend.confirmed.contains(envelope) }
-        try await eventually("nothing is under way") { await alice.messenger.mailDesk.count == 0 }
+        try await eventually("nothing is under way") { await alice.messenger.desk.count == 0 }
     }
 
     @Test func whoIsShutOutLearnsNothing() async throws {
@@ -35,7 +35,8 @@ import Wire
             _ = try await bob.peer.closed()
             try await eventually("the server is told") {
                 let answers = try await bob.peer.post([[1]], to: alice.id, capability: bob.postage)
-                return answers.first.map { if case .refused(_, .capabilityRefused, _) = $0 { true } else { false } } == true
+                return answers.first.map { if case .refused(_, .capabilityRefused, _) = $0 { true } else { false } }
+                    == true
             }
             let before = (bob.peer.mails.count, bob.peer.frames.count, bob.peer.rendezvous.count)
             // A server that does not heed it.
@@ -80,7 +81,8 @@ import Wire
             }
             let bodies: [MessageContent.Body] = [
                 .text("hello?", answers: nil, expiresAfter: nil), .capability(capability), .profile(name: "x"),
-                .read(messages: [[UInt8](repeating: 1, count: 16)]), .retry(envelopes: [[UInt8](repeating: 1, count: 16)]),
+                .read(messages: [[UInt8](repeating: 1, count: 16)]),
+                .retry(envelopes: [[UInt8](repeating: 1, count: 16)]),
             ]
             for body in bodies { try await stranger.mail(body) }
             await alice.messenger.markSeen(asking)

@@ -1,4 +1,5 @@
 package import Identity
+import SignalingClient
 package import Wire
 
 /// A mail that came to a scripted peer.
