@@ -132,6 +132,25 @@ import Wire
         }
     }
 
+    /// A server that pushes rubbish and takes no word about it is not read from for ever.
+    @Test func whatIsOwedToADeafServerIsBounded() async throws {
+        try await Lab.run { lab in
+            let alice = try lab.person(try lab.home("alice"))
+            try await alice.online()
+            for number in 0..<5_000 {
+                let rubbish = (0..<300).map { UInt8(truncatingIfNeeded: number + $0) }
+                await alice.messenger.take(.item(mail: UInt64(number), storedAt: 0, envelope: rubbish))
+            }
+            let desk = await alice.messenger.desk
+            #expect(desk.acknowledgements <= MailDesk.limit && desk.count <= MailDesk.limit)
+            await alice.messenger.take(.mailbox(info))
+            try await eventually("all is looked at and acknowledged") {
+                let desk = await alice.messenger.desk
+                return desk.count == 0 && desk.acknowledgements == 0
+            }
+        }
+    }
+
     /// Mail in any order, and the session besides: the history has the order in which it was written.
     @Test func historyKeepsTheSendersOrderWhateverTheServerDoes() async throws {
         try await Lab.run { lab in

@@ -137,6 +137,8 @@ struct DeskReport: Sendable {
     let count: Int
     /// Of these, those that were looked at.
     let processing: Int
+    /// Mails that the server does not know to be acknowledged.
+    let acknowledgements: Int
     let isHeld: Bool
     let isPublicationUnderWay: Bool
     let areCapabilitiesUnderWay: Bool
@@ -145,7 +147,8 @@ struct DeskReport: Sendable {
 extension Messenger {
     var desk: DeskReport {
         DeskReport(
-            count: mailDesk.count, processing: mailDesk.processing.count, isHeld: mailDesk.isHeld,
+            count: mailDesk.count, processing: mailDesk.processing.count,
+            acknowledgements: mailDesk.acknowledgements.count, isHeld: mailDesk.isHeld,
             isPublicationUnderWay: mailDesk.isPublicationUnderWay,
             areCapabilitiesUnderWay: mailDesk.areCapabilitiesUnderWay)
     }

@@ -7,6 +7,18 @@ import Wire
 @testable import Messenger
 @testable import Vault
 
+extension Messenger {
+    /// As many entries as may wait for a contact; the vault knows nothing of them.
+    fileprivate func fillOutbox(of contact: Contact) {
+        for _ in 0..<Outbox.limit {
+            conversation(with: contact)?.outbox.append(
+                Outbox.Entry(
+                    row: nil, envelope: MessageID.random().bytes, messageID: nil, kind: 4, isEncrypted: true,
+                    isStored: false, isMailed: false, ciphertext: nil))
+        }
+    }
+}
+
 /// What cannot be read, and who says so.
 @Suite struct RepairTests {
     private func rubbish(_ count: Int) -> [[UInt8]] {
@@ -101,6 +113,20 @@ import Wire
             try await bob.mail(.delivered(envelopes: [Envelope.id(of: second.ciphertext)]))
             try await again.when(id, is: .delivered)
             try await bob.peer.vanish()
+        }
+    }
+
+    /// Who confirms nothing cannot make what waits for them grow for ever.
+    @Test func nothingIsAskedOfWhoTakesNothing() async throws {
+        try await Lab.run(mailbox: true) { lab in
+            let home = try lab.home("alice")
+            let bad = try await lab.correspondent("bad", of: home)
+            let alice = try await lab.reachable(home)
+            try await alice.messenger.fillOutbox(of: try await alice.contact("bad"))
+            try await bad.post(rubbish(20))
+            try await eventually("all is deleted") { lab.counter("mail_delivered_total") >= 20 }
+            #expect(try home.waiting("bad").isEmpty)
+            try await bad.peer.vanish()
         }
     }
 

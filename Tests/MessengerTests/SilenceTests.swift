@@ -65,6 +65,38 @@ import Wire
         }
     }
 
+    /// The user decides while the mail is being stored: it is kept, nobody hears so, and the server need not keep it.
+    @Test func whoIsShutOutWhileTheirMailIsStoredLearnsNothing() async throws {
+        try await Lab.run(mailbox: true) { lab in
+            let home = try lab.home("alice")
+            let bob = try await lab.correspondent("bob", of: home)
+            let alice = try await lab.reachable(home)
+            try await bob.begin()
+            let block = VaultHold(home.vault) { transaction in
+                let before = try ContactBook(reading: transaction)
+                var book = before
+                try book.change("bob") { contact throws(ContactError) in contact.state = .blocked }
+                try book.write(to: transaction, before: before, now: wallClock())
+            }
+            defer { block.release() }
+            // The decision has a commit of its own, before that of the mail.
+            try await eventually("it has begun") { home.vault.queuedUnits == 0 }
+            let hold = VaultHold(home.vault)
+            defer { hold.release() }
+            try await bob.mail("too late")
+            try await eventually("it is being stored") { await alice.messenger.desk.processing == 1 }
+            block.release()
+            try await eventually("the user's decision is known") {
+                await alice.messenger.contacts().first?.state == .blocked
+            }
+            hold.release()
+            try await eventually("it is deleted") { lab.counter("mail_delivered_total") >= 1 }
+            #expect(await alice.messenger.desk.count == 0)
+            #expect(bob.peer.mails.all.isEmpty)
+            try await bob.peer.vanish()
+        }
+    }
+
     /// Who asks hears nothing before the answer, not even that the request came.
     @Test func whoAsksLearnsNothingBeforeTheAnswer() async throws {
         try await Lab.run(mailbox: true) { lab in
