@@ -40,7 +40,8 @@ format: ## format all Swift sources in place
 lint: ## complain about unformatted Swift sources (the tests do, too)
 	swift format lint --strict --recursive Package.swift Sources Tests signaling
 
-bench: build ## measure latency and memory on this machine
+bench: build ## measure latency, memory and the mailbox on this machine
+	swift build --configuration release --static-swift-stdlib --product mailbox-bench
 	@scripts/bench "$$(swift build --configuration release --static-swift-stdlib --show-bin-path)"
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md

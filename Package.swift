@@ -93,7 +93,8 @@ let package = Package(
         .target(
             name: "SignalingServer",
             dependencies: [
-                "Identity", "Wire", crypto, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+                "Identity", "Wire", crypto, grdb, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket,
             ],
             path: "signaling/Sources/SignalingServer", swiftSettings: strict),
         .executableTarget(
@@ -121,8 +122,12 @@ let package = Package(
             "SignalingTests",
             [
                 "SignalingServer", "SignalingClient", "sotto-signal", "Identity", "TestTools", "Wire", argumentParser,
-                logging, nioConcurrency, nioCore, nioPosix,
+                grdb, logging, nioConcurrency, nioCore, nioPosix,
             ]),
+        .executableTarget(
+            name: "mailbox-bench",
+            dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
+            path: "Tests/MailboxBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [

@@ -90,8 +90,11 @@ enum ModuleGraph {
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
             own: ["CSodium", "Identity", "Wire"],
-            foreign: webSocket.union(system).union(["Crypto", "Logging", "ServiceLifecycle"]),
-            "The server knows frames and signatures, and has no code that could open what it relays."),
+            foreign: webSocket.union(system).union(["Crypto", "GRDB", "Logging", "ServiceLifecycle"]),
+            """
+            The server knows frames and signatures, and has no code that could open what it relays or keeps; GRDB is there \
+            for the mailbox, whose envelopes it never looks into.
+            """),
         rule(
             "sotto-signal", .program, folder: "signaling/Sources/sotto-signal", own: ["SignalingServer", "Wire"],
             foreign: system.union([
@@ -117,6 +120,12 @@ enum ModuleGraph {
             "VaultWriter", .program, folder: "Tests/VaultWriter", own: ["Identity", "Noise", "Vault"],
             foreign: ["Foundation"],
             "It is the other process of the vault's tests: one that can be killed, and one that shares the file."),
+
+        // The mailbox under load.
+        rule(
+            "MailboxBench", .program, folder: "Tests/MailboxBench", own: ["Identity", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is a client like others, many at once, and sees the server from outside."),
 
         // What tests need whatever they test.
         rule(

@@ -12,7 +12,8 @@ import Wire
         // It lies beside the program that runs the tests.
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let path = URL(filePath: tests).deletingLastPathComponent().appending(path: "sotto-signal").path
-        let program = try Program(path, arguments)
+        // Nothing is kept in the home of whoever runs the tests.
+        let program = try Program(path, arguments + ["--no-mailbox"])
         program.closeInput()
         return program
     }

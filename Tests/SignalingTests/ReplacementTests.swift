@@ -32,11 +32,37 @@ import Wire
         }
     }
 
+    @Test func anOlderConnectionThatLogsInLaterDoesNotTakeOver() async throws {
+        try await withServer { server in
+            let identity = try Identity.generate()
+            // A client that has given one up and begun another, and both logins on their way.
+            let (older, olderNonce) = try await RawConnection.challenged(server)
+            let (newer, newerNonce) = try await RawConnection.challenged(server)
+            try await newer.send(RawConnection.auth(identity, nonce: newerNonce, host: "127.0.0.1"))
+            guard case .welcome = try await newer.readFrame().signaling else {
+                throw Unmet(description: "no WELCOME")
+            }
+            try await older.send(RawConnection.auth(identity, nonce: olderNonce, host: "127.0.0.1"))
+            #expect(try await older.readFrame().signaling == .goAway(reason: .replaced, retryAfter: 0))
+            #expect(try await older.readFrame().closeCode == SignalingCloseCode.replaced.rawValue)
+            let alice = try await TestClient.loggedIn(try server.url)
+            try await alice.send(.signal(peer: identity.peerID.key, payload: [42]))
+            #expect(try await newer.readFrame().signaling == .signal(peer: alice.key, payload: [42]))
+            #expect(server.peers == 2 && server.metrics.value("logins_replaced_total") == 1)
+        }
+    }
+
     @Test func manyLoginsAtOnceLeaveOne() async throws {
         try await withServer { server in
             let identity = try Identity.generate()
             let all = try await withThrowingTaskGroup(of: RawConnection.self) { group in
-                for _ in 0..<24 { group.addTask { try await RawConnection.loggedIn(server, identity: identity).0 } }
+                for _ in 0..<24 {
+                    group.addTask {
+                        let (raw, nonce) = try await RawConnection.challenged(server)
+                        try await raw.send(RawConnection.auth(identity, nonce: nonce, host: "127.0.0.1"))
+                        return raw
+                    }
+                }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(all.count == 24)

@@ -17,7 +17,9 @@ import Wire
         let folder = try TemporaryFolder("settings")
         defer { withExtendedLifetime(folder) {} }
         if let file { arguments += ["--config", try folder.write("settings.json", file)] }
-        return try await Settings.resolve(Options.parse(arguments), environment: environment)
+        // Where mail is kept is for the tests that ask.
+        let home = ["HOME": "/nonexistent"].merging(environment) { $1 }
+        return try await Settings.resolve(Options.parse(arguments), environment: home)
     }
 
     @Test func hasSensibleDefaults() async throws {
@@ -50,7 +52,8 @@ import Wire
 
     @Test func everyOptionIsAlsoAVariableAndAKey() async throws {
         let help = SottoSignal.helpMessage(columns: 200)
-        for key in SettingKey.allCases { #expect(help.contains("\(key.option) <"), "\(key)") }
+        for key in SettingKey.allCases where key != .noMailbox { #expect(help.contains("\(key.option) <"), "\(key)") }
+        #expect(help.contains("--no-mailbox "))
         let limits = try await resolve([
             "--threads", "3", "--max-connections", "11", "--max-connections-per-address", "12",
             "--new-connections-per-second", "13", "--frames-per-second", "14", "--bytes-per-second", "400",
@@ -65,6 +68,39 @@ import Wire
         #expect(limits.limits.stun == RateLimit(rate: 18, burst: 72))
         #expect(limits.limits.relayQueueBytes == 65_537 && limits.limits.signalQueueFrames == 17)
         #expect(limits.limits.authentication == .seconds(19) && limits.limits.heartbeat == .seconds(20))
+    }
+
+    @Test func theMailboxIsWhereItIsSaidToBe() async throws {
+        func directory(_ arguments: [String] = [], _ environment: [String: String] = [:]) async throws -> String? {
+            try await resolve(arguments, environment).server.mailbox?.directory
+        }
+        #expect(try await directory() == "/nonexistent/.local/state/sotto-signal")
+        #expect(try await directory([], ["XDG_STATE_HOME": "/x"]) == "/x/sotto-signal")
+        let both = ["XDG_STATE_HOME": "/x", "STATE_DIRECTORY": "/a:/b"]
+        #expect(try await directory([], both) == "/a")
+        #expect(try await directory([], both.merging(["SOTTO_SIGNAL_DATA": "rel"]) { $1 }) == "rel")
+        #expect(try await directory(["--data", "/d"], both) == "/d")
+        #expect(try await directory(["--no-mailbox"], both) == nil)
+        #expect(try await directory([], ["SOTTO_SIGNAL_NO_MAILBOX": "true"]) == nil)
+        #expect(try await resolve([], [:], file: #"{"noMailbox": true}"#).server.mailbox == nil)
+        #expect(try await resolve([], [:], file: #"{"data": "/f"}"#).server.mailbox?.directory == "/f")
+        // A variable may take back what the file says.
+        #expect(
+            try await resolve([], ["SOTTO_SIGNAL_NO_MAILBOX": "false"], file: #"{"noMailbox": true}"#).server.mailbox
+                != nil)
+    }
+
+    @Test func everyLimitOfTheMailboxIsASetting() async throws {
+        let limits = try #require(
+            try await resolve([
+                "--mail-ttl", "11", "--mail-quota-bytes", "12", "--mail-quota-items", "13", "--mail-sender-bytes", "14",
+                "--mail-sender-items", "15", "--mail-requests", "16", "--mail-capabilities", "17",
+                "--mail-store-bytes", "1800000", "--mail-reserve-bytes", "18", "--mails-per-second", "19",
+            ]).server.mailbox?.limits)
+        #expect(limits.timeToLive == 11 && limits.recipient == MailQuota(bytes: 12, items: 13))
+        #expect(limits.sender == MailQuota(bytes: 14, items: 15) && limits.requests == 16)
+        #expect(limits.capabilities == 17 && limits.storeBytes == 1_800_000 && limits.reserveBytes == 18)
+        #expect(limits.mails == RateLimit(rate: 19, burst: 76))
     }
 
     @Test func anEmptyVariableIsAnEmptyList() async throws {
@@ -88,6 +124,7 @@ import Wire
         (["--log-format", "xml"], "--log-format"), (["--tls-cert", "x"], "--tls-key"),
         (["--tls-key", "x"], "--tls-cert"),
         (["--turn", "turns:x"], "--turn"), (["--turn", "turn:x"], "--turn-secret-file"), (["--name", ""], "--name"),
+        (["--data", ""], "--data"), (["--mail-ttl", "0"], "--mail-ttl"),
     ])
     func refusesWrongOptions(arguments: [String], part: String) async throws {
         do {
@@ -103,7 +140,7 @@ import Wire
         (#"{"heartbeat": "often"}"#, "heartbeat"), (#"{"heartbeat": 0}"#, "heartbeat"),
         (#"{"listen": 8080}"#, "listen"),
         (#"{"hosts": "x.example"}"#, "hosts"), (#"{"hosts": [1]}"#, "hosts"),
-        (#"{"heartbeat": {"a": 1}}"#, "heartbeat"),
+        (#"{"heartbeat": {"a": 1}}"#, "heartbeat"), (#"{"noMailbox": "maybe"}"#, "noMailbox"),
     ])
     func refusesWrongFiles(file: String, part: String) async throws {
         do {

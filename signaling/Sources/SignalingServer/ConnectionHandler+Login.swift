@@ -19,6 +19,7 @@ extension ConnectionHandler {
         }
         let nonce = RandomBytes.make(SignalingFrame.nonceByteCount)
         self.nonce = nonce
+        order = server.nextOrder()
         send(.challenge(nonce: nonce, serverTime: Self.milliseconds, serverName: server.configuration.name))
     }
 
@@ -58,10 +59,16 @@ extension ConnectionHandler {
         openGate()
         let now = NIODeadline.now()
         let limits = server.limits
-        let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits)
+        let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits, order: order)
+        let older: Outbox?
+        switch server.router.attach(outbox, as: peer) {
+        case .attached(let other): older = other
+        case .outdated: return leaveToNewer()
+        }
         let welcome = server.welcome(for: peer, time: Int64(Self.milliseconds / 1000))
         session = Session(
             name: welcome.session, peer: peer, peerBytes: peer.bytes, outbox: outbox,
+            mail: server.configuration.mailbox.map { MailSession($0.limits, now: now) },
             frames: TokenBucket(limits.frames, now: now), bytes: TokenBucket(limits.bytes, now: now),
             signals: TokenBucket(limits.signals, now: now),
             unreachable: TokenBucket(limits.unreachable, now: now))
@@ -69,10 +76,18 @@ extension ConnectionHandler {
         nextPing = now + limits.heartbeat
         unanswered = 0
         server.metrics.logins.add()
-        let older = server.router.attach(outbox, as: peer)
         send(.welcome(welcome))
         server.logger.info("logged in", metadata: ["session": "\(Self.hex(welcome.session))"])
         older?.replace()
+        announceMailbox()
+    }
+
+    /// The peer has logged in by a connection that was begun after this one, which it has given up.
+    private func leaveToNewer() {
+        server.metrics.logins.add()
+        server.metrics.replacements.add()
+        send(.goAway(reason: .replaced, retryAfter: 0))
+        close(.replaced, reason: "a newer login took over")
     }
 
     /// The log's name of a session.

@@ -11,6 +11,8 @@ extension ConnectionHandler {
             receiveRelay(message, now: now)
         case PeerAddressedFrame.signalType:
             receiveSignal(message, now: now)
+        case .some(let type) where MailFrame.isMail(type: type):
+            receiveMail(message, now: now)
         case .some(0x01), .some(0x02), .some(0x03), .some(0x06), .some(0x07), nil:
             close(.protocolError, reason: "a frame that does not belong here")
         case .some:
@@ -100,15 +102,18 @@ extension ConnectionHandler {
         guard phase == .active, let context, let outbox = session?.outbox else { return }
         var wrote = false
         while context.channel.isWritable {
+            // SIGNAL goes first; then packets and mail get the same share of what the client takes.
             let batch = outbox.take(maximumBytes: 64 * 1024)
             for waiter in batch.waiters { waiter.resumed() }
-            guard !batch.frames.isEmpty else { break }
-            for frame in batch.frames {
+            let frames = batch.frames + takeMail(maximumBytes: 64 * 1024)
+            guard !frames.isEmpty else { break }
+            for frame in frames {
                 context.write(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .binary, data: frame)), promise: nil)
             }
             wrote = true
         }
         if wrote { context.flush() }
+        fetchMail()
     }
 
     /// Writes a frame of ours.
@@ -137,6 +142,7 @@ extension ConnectionHandler {
             close(.authenticationTimeout, reason: "no AUTH in time")
         case .active:
             if let blocked = session?.blocked, now >= blocked.deadline { giveUpSignal(blocked, now: now) }
+            retryMail()
             beat(now)
         case .closed:
             break

@@ -26,6 +26,8 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         let peer: PeerKey
         let peerBytes: [UInt8]
         let outbox: Outbox
+        /// Nil when the server has no mailbox.
+        var mail: MailSession?
         var frames: TokenBucket
         var bytes: TokenBucket
         var signals: TokenBucket
@@ -57,6 +59,12 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     private var held: CircularBuffer<WebSocketFrame>?
     /// Fragments of a message.
     private var fragments: ByteBuffer?
+    /// What answers of the mailbox take that have not been written yet, in bytes.
+    var unreadAnswers = 0
+    /// Whether what was written will be flushed.
+    var isFlushPlanned = false
+    /// Which of the server's CHALLENGEs this connection got.
+    var order: UInt64 = 0
     /// What CHALLENGE asked to sign.
     var nonce: [UInt8]?
     /// The host that the client says it dialed.
@@ -135,7 +143,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     // MARK: Reading
 
     /// Whether nothing is read for now.
-    private var isPaused: Bool { pause != nil || session?.blocked != nil }
+    private var isPaused: Bool { pause != nil || session?.blocked != nil || hasUnreadAnswers }
 
     /// Whether a frame may be handled now; begins a pause if the client's rate does not allow it.
     private func mayHandle(_ now: NIODeadline) -> Bool {
@@ -175,7 +183,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     }
 
     private var frameLimit: Int {
-        phase == .challenged ? SignalingFrame.maximumFrameBeforeLogin : SignalingFrame.maximumFrame
+        phase == .challenged ? SignalingFrame.maximumFrameBeforeLogin : server.maximumFrame
     }
 
     /// When the client may be read from again; nil for now.

@@ -78,7 +78,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler, SweptCo
         case "/healthz":
             respond(request, .ok, "ok\n", [:], context)
         case "/metrics":
-            let page = server.metrics.text(connections: server.addresses.total, peers: server.router.count)
+            let page = server.metrics.text(
+                connections: server.addresses.total, peers: server.router.count,
+                mailWaiting: server.mailbox?.waiting ?? 0)
             respond(request, .ok, page, ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"], context)
         default:
             respond(request, .notFound, "There is nothing here.\n", [:], context)

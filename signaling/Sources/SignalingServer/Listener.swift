@@ -106,7 +106,7 @@ struct Listener {
     ) throws {
         let bound = NIOLoopBound((http: http, connections: connections), eventLoop: channel.eventLoop)
         let upgrader = NIOWebSocketServerUpgrader(
-            maxFrameSize: SignalingFrame.maximumFrame, automaticErrorHandling: false,
+            maxFrameSize: context.maximumFrame, automaticErrorHandling: false,
             shouldUpgrade: { channel, request in
                 channel.eventLoop.makeSucceededFuture(HTTPHandler.upgradeHeaders(request))
             },

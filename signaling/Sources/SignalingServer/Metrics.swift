@@ -35,6 +35,11 @@ package final class Metrics: Sendable {
     let unknown = Counter("unknown_frames_total", "Frames of unknown type, ignored.")
     let protocolErrors = Counter("protocol_errors_total", "Connections closed for malformed or untimely frames.")
     let heartbeatTimeouts = Counter("heartbeat_timeouts_total", "Connections closed for silence.")
+    let mailStored = Counter("mail_stored_total", "Mails stored for their recipients.")
+    let mailDelivered = Counter("mail_delivered_total", "Mails deleted because their recipients have them.")
+    let mailRefused = Counter("mail_refused_total", "Requests to the mailbox that were refused, for whatever reason.")
+    let mailExpired = Counter("mail_expired_total", "Mails deleted because their time was over.")
+    let mailPauses = Counter("mail_pauses_total", "Times a client was not read from until it read its answers.")
     let stunRequests = Counter("stun_requests_total", "STUN requests answered.")
     let stunDropped = Counter("stun_dropped_total", "Datagrams on the STUN port not answered.")
     let certificateReloads = Counter("certificate_reloads_total", "Certificates taken over from changed files.")
@@ -42,8 +47,8 @@ package final class Metrics: Sendable {
     private var counters: [Counter] {
         [
             accepted, refused, logins, loginFailures, replacements, signals, signalWaits, relays, relayBytes,
-            relayDropped, ratePauses, unreachable, unknown, protocolErrors, heartbeatTimeouts, stunRequests,
-            stunDropped, certificateReloads,
+            relayDropped, ratePauses, unreachable, unknown, protocolErrors, heartbeatTimeouts, mailStored,
+            mailDelivered, mailRefused, mailExpired, mailPauses, stunRequests, stunDropped, certificateReloads,
         ]
     }
 
@@ -53,10 +58,11 @@ package final class Metrics: Sendable {
     }
 
     /// The whole page.
-    func text(connections: Int, peers: Int) -> String {
+    func text(connections: Int, peers: Int, mailWaiting: Int) -> String {
         var text = ""
         for (name, help, value) in [
             ("connections", "TCP connections open.", connections), ("peers", "Peers logged in.", peers),
+            ("mail_waiting", "Mails that wait for their recipients.", mailWaiting),
         ] {
             text +=
                 "# HELP sotto_signal_\(name) \(help)\n# TYPE sotto_signal_\(name) gauge\nsotto_signal_\(name) \(value)\n"

@@ -49,18 +49,23 @@ final class Outbox: Sendable {
         var signals: CircularBuffer<Signal>?
         var waiters: [Outbox] = []
         var isStalled = false
+        /// Whether the handler will hear that there is new mail.
+        var isMailAnnounced = false
         /// Whether the handler knows that there is something, or will when its channel is writable again.
         var isAwake = false
     }
 
     let eventLoop: any EventLoop
+    /// Which of the server's CHALLENGEs the connection got: the later one is the peer's.
+    let order: UInt64
     private let relayLimit: Int
     private let signalLimit: Int
     private let state: NIOLockedValueBox<State>
 
     /// On the handler's event loop.
-    init(handler: ConnectionHandler, eventLoop: any EventLoop, limits: ServerLimits) {
+    init(handler: ConnectionHandler, eventLoop: any EventLoop, limits: ServerLimits, order: UInt64) {
         self.eventLoop = eventLoop
+        self.order = order
         relayLimit = limits.relayQueueBytes
         signalLimit = limits.signalQueueFrames
         state = NIOLockedValueBox(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
@@ -114,6 +119,20 @@ final class Outbox: Sendable {
     func resumed() {
         guard let handler = state.withLockedValue({ $0.handler }) else { return }
         eventLoop.execute { handler.value.resumeSignal() }
+    }
+
+    /// There is new mail for the client; from any thread.
+    func announceMail() {
+        let handler = state.withLockedValue { state -> NIOLoopBound<ConnectionHandler>? in
+            guard let handler = state.handler, !state.isMailAnnounced else { return nil }
+            state.isMailAnnounced = true
+            return handler
+        }
+        guard let handler else { return }
+        eventLoop.execute { [self] in
+            state.withLockedValue { $0.isMailAnnounced = false }
+            handler.value.mailCame()
+        }
     }
 
     /// Tells the client that a newer login took over; from any thread.

@@ -5,8 +5,8 @@ import Wire
 /// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in
 /// this process; several servers joined by a bus fit as well. Every call may come from any thread and returns at once.
 protocol Router: Sendable {
-    /// A peer has logged in. The older connection of the same peer, if any, is returned, and gets nothing from now on.
-    func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox?
+    /// A peer has logged in. The older connection of the same peer, if any, gets nothing from now on.
+    func attach(_ outbox: Outbox, as peer: PeerKey) -> Attachment
     /// A connection has ended. Does nothing when the peer has a newer one.
     func detach(_ outbox: Outbox, of peer: PeerKey)
     /// Carries a RELAY frame of a sender.
@@ -15,8 +15,18 @@ protocol Router: Sendable {
     func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?)
     /// Carries a SIGNAL frame that a peer's older connection has left. False when the peer has no newer one.
     func inherit(_ signal: Outbox.Signal, by peer: PeerKey) -> Bool
+    /// There is new mail for a peer.
+    func announceMail(to peer: PeerKey)
     /// Number of peers connected here.
     var count: Int { get }
+}
+
+/// What became of a login.
+enum Attachment {
+    /// It is the peer's connection now, instead of this one.
+    case attached(older: Outbox?)
+    /// The peer has a connection that was begun later: it has given this one up, whenever its login was dealt with.
+    case outdated
 }
 
 /// A table in this process, in shards so that event loops seldom wait for each other.
@@ -25,8 +35,11 @@ final class LocalRouter: Router {
 
     private let shards: [NIOLockedValueBox<Table>] = (0..<16).map { _ in NIOLockedValueBox(Table()) }
 
-    func attach(_ outbox: Outbox, as peer: PeerKey) -> Outbox? {
-        shard(peer).withLockedValue { $0.updateValue(outbox, forKey: peer) }
+    func attach(_ outbox: Outbox, as peer: PeerKey) -> Attachment {
+        shard(peer).withLockedValue { table in
+            if let other = table[peer], other.order > outbox.order { return .outdated }
+            return .attached(older: table.updateValue(outbox, forKey: peer))
+        }
     }
 
     func detach(_ outbox: Outbox, of peer: PeerKey) {
@@ -48,6 +61,10 @@ final class LocalRouter: Router {
     func inherit(_ signal: Outbox.Signal, by peer: PeerKey) -> Bool {
         guard case .queued = find(peer)?.offer(signal: signal, waiter: nil, isInherited: true) else { return false }
         return true
+    }
+
+    func announceMail(to peer: PeerKey) {
+        find(peer)?.announceMail()
     }
 
     var count: Int {

@@ -93,6 +93,8 @@ package struct ServerConfiguration: Sendable {
     package var iceServers: [ICEServer] = []
     /// TURN servers told to clients, with credentials made for each.
     package var turn: TURNConfiguration?
+    /// The mailbox, when there is one.
+    package var mailbox: MailboxConfiguration?
     /// What one client, one address, and all together may use.
     package var limits = ServerLimits()
     /// Threads that serve connections; nil: one for each core.

@@ -1,6 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 import Wire
 
 /// What the connections of a server share. Immutable, or safe from every thread.
@@ -11,16 +12,35 @@ final class ServerContext: Sendable {
     let addresses: AddressLimits
     let hosts: OwnHosts
     let logger: Logger
+    /// Nil when there is none.
+    let mailbox: (any Mailbox)?
+    /// How often strangers may ask; nil without a mailbox.
+    let strangers: StrangerLimits?
+    /// CHALLENGEs sent so far.
+    private let challenges = Atomic<UInt64>(0)
     /// The ports of the STUN responders once they are known.
     private let stunPorts = NIOLockedValueBox<[UInt16]>([])
 
-    init(_ configuration: ServerConfiguration, logger: Logger) {
+    /// - Parameter mailbox: there when the configuration has one.
+    init(_ configuration: ServerConfiguration, mailbox: (any Mailbox)?, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
         router = LocalRouter()
         metrics = Metrics()
         addresses = AddressLimits(configuration.limits)
         hosts = OwnHosts(configuration.hosts)
+        self.mailbox = mailbox
+        strangers = configuration.mailbox.map { StrangerLimits($0.limits.requestsByAddress) }
+    }
+
+    /// The largest frame of a client that has logged in.
+    var maximumFrame: Int {
+        mailbox == nil ? SignalingFrame.maximumFrame : max(SignalingFrame.maximumFrame, MailFrame.maximumFrame)
+    }
+
+    /// The number of a CHALLENGE that is about to be sent: larger than those of all before it.
+    func nextOrder() -> UInt64 {
+        challenges.wrappingAdd(1, ordering: .relaxed).newValue
     }
 
     var limits: ServerLimits { configuration.limits }

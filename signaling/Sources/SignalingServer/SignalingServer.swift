@@ -59,7 +59,8 @@ package final class SignalingServer: Sendable {
     ) async throws(ServerError) -> SignalingServer {
         let certificates: CertificateStore?
         if let files = configuration.tls { certificates = try CertificateStore(files) } else { certificates = nil }
-        let context = ServerContext(configuration, logger: logger)
+        let mailbox = try openMailbox(configuration, logger)
+        let context = ServerContext(configuration, mailbox: mailbox, logger: logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads ?? System.coreCount)
         do {
             let parts = Parts(
@@ -67,6 +68,7 @@ package final class SignalingServer: Sendable {
                 certificates: certificates)
             return try await listen(parts)
         } catch {
+            await context.closeMailbox()
             try? await group.shutdownGracefully()
             throw error as? ServerError ?? .listen(address: "\(configuration.listen)", reason: "\(error)")
         }
@@ -111,6 +113,7 @@ package final class SignalingServer: Sendable {
         }
         let server = SignalingServer(parts, listeners: listeners, address: address, stunAddresses: stunAddresses)
         server.watchCertificates()
+        parts.context.tidyMailbox(on: parts.group.next())
         return server
     }
 
@@ -166,6 +169,17 @@ package final class SignalingServer: Sendable {
         await task.value
     }
 
+    private static func openMailbox(
+        _ configuration: ServerConfiguration, _ logger: Logger
+    ) throws(ServerError) -> (any Mailbox)? {
+        guard let mailbox = configuration.mailbox else { return nil }
+        do {
+            return try SQLiteMailbox(mailbox, logger: logger)
+        } catch {
+            throw .mailbox(directory: mailbox.directory, reason: error)
+        }
+    }
+
     private func shutDown() async {
         for listener in listeners { try? await listener.close() }
         for loop in connections { loop.eventLoop.execute { loop.value.goAway() } }
@@ -176,6 +190,8 @@ package final class SignalingServer: Sendable {
                 loop.value.stop()
             }.get()
         }
+        // Answers still go to the event loops.
+        await context.closeMailbox()
         try? await group.shutdownGracefully()
     }
 

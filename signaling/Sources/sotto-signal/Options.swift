@@ -16,8 +16,15 @@ struct Options: ParsableArguments {
             """)
     var stunSecond: String?
 
-    @Option(help: "Folder for what the server keeps; today it keeps nothing.")
+    @Option(
+        help: """
+            Folder for the mailbox, made if it is missing. (default: STATE_DIRECTORY as systemd sets it, else \
+            XDG_STATE_HOME/sotto-signal, else ~/.local/state/sotto-signal)
+            """)
     var data: String?
+
+    @Flag(help: "Keep no mail for absent peers, and nothing on the disk.")
+    var noMailbox = false
 
     @Option(help: "JSON file with settings.")
     var config: String?
@@ -39,6 +46,7 @@ struct Options: ParsableArguments {
     @OptionGroup(title: "ICE servers for clients") var ice: ICEOptions
     @OptionGroup(title: "Logging") var log: LogOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Limits of the mailbox") var mail: MailOptions
 }
 
 struct ICEOptions: ParsableArguments {
@@ -101,6 +109,38 @@ struct LimitOptions: ParsableArguments {
     var heartbeat: Int?
 }
 
+struct MailOptions: ParsableArguments {
+    @Option(help: "How long a mail is kept, in seconds. (default: 2592000)")
+    var mailTtl: Int?
+
+    @Option(help: "Bytes that may wait for one recipient. (default: 67108864)")
+    var mailQuotaBytes: Int?
+
+    @Option(help: "Mails that may wait for one recipient. (default: 10000)")
+    var mailQuotaItems: Int?
+
+    @Option(help: "Bytes of one sender that may wait for one recipient. (default: 16777216)")
+    var mailSenderBytes: Int?
+
+    @Option(help: "Mails of one sender that may wait for one recipient. (default: 2000)")
+    var mailSenderItems: Int?
+
+    @Option(help: "Requests of strangers that may wait for one recipient. (default: 16)")
+    var mailRequests: Int?
+
+    @Option(help: "Senders that one peer may take mail from. (default: 8192)")
+    var mailCapabilities: Int?
+
+    @Option(help: "Bytes of the whole store. (default: 17179869184)")
+    var mailStoreBytes: Int?
+
+    @Option(help: "Bytes of the disk that are left free. (default: 67108864)")
+    var mailReserveBytes: Int?
+
+    @Option(help: "Mails a second of one sender; four times as many at once. (default: 500)")
+    var mailsPerSecond: Int?
+}
+
 extension Options {
     /// What was given, under the keys of the configuration file.
     var given: [AbsoluteConfigKey: ConfigValue] {
@@ -119,6 +159,9 @@ extension Options {
         put(.stun, stun)
         put(.stunSecond, stunSecond)
         put(.data, data)
+        if noMailbox {
+            values[AbsoluteConfigKey([SettingKey.noMailbox.rawValue])] = ConfigValue(.bool(true), isSecret: false)
+        }
         put(.tlsCert, tlsCert)
         put(.tlsKey, tlsKey)
         put(.hosts, hosts)
@@ -141,6 +184,16 @@ extension Options {
         put(.stunPerSecond, limits.stunPerSecond)
         put(.loginTimeout, limits.loginTimeout)
         put(.heartbeat, limits.heartbeat)
+        put(.mailTtl, mail.mailTtl)
+        put(.mailQuotaBytes, mail.mailQuotaBytes)
+        put(.mailQuotaItems, mail.mailQuotaItems)
+        put(.mailSenderBytes, mail.mailSenderBytes)
+        put(.mailSenderItems, mail.mailSenderItems)
+        put(.mailRequests, mail.mailRequests)
+        put(.mailCapabilities, mail.mailCapabilities)
+        put(.mailStoreBytes, mail.mailStoreBytes)
+        put(.mailReserveBytes, mail.mailReserveBytes)
+        put(.mailsPerSecond, mail.mailsPerSecond)
         return values
     }
 }

@@ -31,7 +31,7 @@ struct Settings {
         try await reader.readTLS(&configuration)
         try await reader.readICE(&configuration)
         try await reader.readLimits(&configuration)
-        try await reader.checkData()
+        configuration.mailbox = try await reader.mailbox(environment)
         return Settings(server: configuration, logger: try await reader.logger())
     }
 }
@@ -176,17 +176,6 @@ struct SettingsReader {
         }
         if let seconds = try await number(.heartbeat, in: 1...3600) { limits.heartbeat = .seconds(Int64(seconds)) }
         configuration.limits = limits
-    }
-
-    /// The folder must be there or possible, though nothing is kept in it yet: better to hear of it now.
-    func checkData() async throws(SettingsError) {
-        guard let path = try await text(.data) else { return }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw SettingsError("cannot use the folder \(path)")
-        }
     }
 
     func logger() async throws(SettingsError) -> Logger {
