@@ -26,17 +26,6 @@ enum MessageText {
         return "[\(parts.joined(separator: ", "))]"
     }
 
-    /// A sentence about a message that a contact has changed; `nil` when there is nothing to tell.
-    static func change(_ message: StoredMessage, by name: String) -> String? {
-        let theirs = message.direction == .incoming
-        if message.isDeleted { return theirs ? "\(name) deleted a message" : "you deleted a message" }
-        if let reactions = reactions(message, of: name), message.editedAt == nil || !theirs {
-            return "\(theirs ? name : "you") wrote \"\(excerpt(message.text))\"  \(reactions)"
-        }
-        guard message.editedAt != nil else { return nil }
-        return Listen.entry("\(theirs ? name : "you") (edited)", message.text)
-    }
-
     /// What is told of somebody who asks to become a contact.
     static func request(_ contact: Contact) -> String {
         let argument = ShellText.argument(contact.name)

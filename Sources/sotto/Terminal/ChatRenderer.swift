@@ -13,6 +13,10 @@ struct ChatStatus: Equatable, Sendable {
     /// Whether the safety number was compared.
     var verified: Bool
     var connected: Bool
+    /// The contact is writing.
+    var isTyping = false
+    /// How far the user's last message has come; empty when there is none.
+    var lastState = ""
 
     init(path: Path? = nil, rttMilliseconds: Double? = nil, verified: Bool = false, connected: Bool = false) {
         self.path = path
@@ -39,6 +43,8 @@ struct ChatRenderer: Sendable {
         case peer(String)
         case own
         case notice
+        /// A line between entries: a day, or where the unread messages begin.
+        case divider
     }
 
     init(contact: String, traits: TerminalTraits) {
@@ -120,6 +126,11 @@ struct ChatRenderer: Sendable {
     }
 
     private var statusWords: [String] {
+        let news = (status.isTyping ? ["is writing"] : []) + (status.lastState.isEmpty ? [] : [status.lastState])
+        return pathWords + news
+    }
+
+    private var pathWords: [String] {
         guard status.connected else { return ["not connected", securityWord] }
         let path =
             switch status.path {
@@ -156,6 +167,10 @@ struct ChatRenderer: Sendable {
     /// An entry, sanitized and broken into lines. Continuation lines are indented: whatever a peer writes, it cannot
     /// look like another entry.
     private func lines(_ text: String, by author: Author, time: String) -> [String] {
+        if author == .divider {
+            let dash = traits.hasUnicode ? "──" : "--"
+            return [style("\(dash) \(DisplayText.harmless(text)) \(dash)", .dim)]
+        }
         var body = Self.thinned(DisplayText.harmless(text, keepingNewlines: true))
         while body.hasSuffix("\n") { body.removeLast() }
         let (lead, color) = lead(author)
@@ -174,7 +189,7 @@ struct ChatRenderer: Sendable {
         switch author {
         case .peer(let name): (TextLayout.truncate(DisplayText.harmless(name), columns: 24) + ": ", .cyan)
         case .own: ("you: ", .bold)
-        case .notice: (traits.hasUnicode ? "· " : "* ", .dim)
+        case .notice, .divider: (traits.hasUnicode ? "· " : "* ", .dim)
         }
     }
 

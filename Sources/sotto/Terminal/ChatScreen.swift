@@ -24,10 +24,12 @@ final class ChatScreen: Sendable {
         var renderer: ChatRenderer
         var editor = LineEditor()
         var plainInput = PlainInput()
+        var isTyping = false
         var isClosed = false
     }
 
     private let terminal: any TerminalDevice
+    private let onTyping: @Sendable (Bool) -> Void
     private let state: NIOLockedValueBox<State>
     private let queue = InputQueue<ChatInput>(capacity: 64)
 
@@ -38,8 +40,14 @@ final class ChatScreen: Sendable {
     }
 
     /// Takes the terminal over and draws the status line.
-    init(contact: String, terminal: any TerminalDevice, status: ChatStatus = ChatStatus()) {
+    ///
+    /// - Parameter onTyping: called when the user begins to write a line, and when it is empty again; from the terminal's thread.
+    init(
+        contact: String, terminal: any TerminalDevice, status: ChatStatus = ChatStatus(),
+        onTyping: @escaping @Sendable (Bool) -> Void = { _ in }
+    ) {
         self.terminal = terminal
+        self.onTyping = onTyping
         var renderer = ChatRenderer(contact: contact, traits: terminal.traits)
         renderer.status = status
         state = NIOLockedValueBox(State(renderer: renderer))
@@ -49,18 +57,23 @@ final class ChatScreen: Sendable {
 
     /// A message from the peer. Neither text nor name can harm the terminal.
     func show(incoming text: String, from name: String, at time: Date = Date()) {
-        draw { $0.renderer.show(text, by: .peer(name), time: Self.clock(time), line: $0.editor) }
+        draw { $0.renderer.show(text, by: .peer(name), time: TimeText.clock(time), line: $0.editor) }
     }
 
-    /// A message of the user's own. On a terminal that echoes what is typed, it is there already.
-    func showOwn(_ text: String, at time: Date = Date()) {
-        guard terminal.traits.isInteractive || !terminal.traits.echoesInput else { return }
-        draw { $0.renderer.show(text, by: .own, time: Self.clock(time), line: $0.editor) }
+    /// A message of the user's own. On a terminal that echoes what is typed, it is there already if it was typed just now.
+    func showOwn(_ text: String, at time: Date = Date(), isTyped: Bool = true) {
+        guard terminal.traits.isInteractive || !terminal.traits.echoesInput || !isTyped else { return }
+        draw { $0.renderer.show(text, by: .own, time: TimeText.clock(time), line: $0.editor) }
     }
 
     /// A remark of the program.
     func showNotice(_ text: String, at time: Date = Date()) {
-        draw { $0.renderer.show(text, by: .notice, time: Self.clock(time), line: $0.editor) }
+        draw { $0.renderer.show(text, by: .notice, time: TimeText.clock(time), line: $0.editor) }
+    }
+
+    /// A line between entries.
+    func showDivider(_ text: String) {
+        draw { $0.renderer.show(text, by: .divider, time: "", line: $0.editor) }
     }
 
     /// What the status line says from now on. Without a status line, only connection and path are told, as they change.
@@ -72,7 +85,7 @@ final class ChatScreen: Sendable {
             if state.renderer.traits.isInteractive { return state.renderer.redrawFooter(state.editor) }
             guard before.connected != status.connected || before.path != status.path else { return "" }
             return state.renderer.show(
-                state.renderer.statusText(), by: .notice, time: Self.clock(Date()), line: state.editor)
+                state.renderer.statusText(), by: .notice, time: TimeText.clock(Date()), line: state.editor)
         }
     }
 
@@ -102,6 +115,14 @@ final class ChatScreen: Sendable {
             }
             return []
         }
+        let typing = state.withLockedValue { state -> Bool? in
+            let line = state.editor.text
+            let isTyping = !state.isClosed && !line.isEmpty && !line.hasPrefix("/")
+            guard isTyping != state.isTyping else { return nil }
+            state.isTyping = isTyping
+            return isTyping
+        }
+        if let typing { onTyping(typing) }
         // Outside the lock: a full queue holds up the input, but never the screen.
         for input in inputs { queue.push(input) }
     }
@@ -143,14 +164,5 @@ final class ChatScreen: Sendable {
                 ? output : output.split(separator: "\r\n", omittingEmptySubsequences: false).joined(separator: "\n")
             terminal.write(text)
         }
-    }
-
-    /// Hours and minutes of the day where the user is.
-    private static func clock(_ date: Date) -> String {
-        var seconds = time_t(date.timeIntervalSince1970)
-        var parts = tm()
-        localtime_r(&seconds, &parts)
-        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        return "\(two(parts.tm_hour)):\(two(parts.tm_min))"
     }
 }
