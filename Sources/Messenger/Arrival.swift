@@ -119,9 +119,16 @@ extension VaultTransaction {
             message.sequence = content.sequence
             return try append(message)
         case .edit(let id, let text):
+            guard try message(arrival.contact, .incoming, id: id) != nil else {
+                return try append(replacement(id, text, arrival, isDeleted: false))
+            }
             changed = try editMessage(
                 arrival.contact, .incoming, id: id, text: text, at: content.sentAt, sequence: content.sequence)
         case .delete(let id):
+            guard try message(arrival.contact, .incoming, id: id) != nil else {
+                _ = try appendMessage(replacement(id, "", arrival, isDeleted: true))
+                return []
+            }
             changed = try deleteMessage(arrival.contact, .incoming, id: id)
         case .reaction(let id, let text):
             changed = try react(arrival.contact, id: id, isOwn: false, text)
@@ -129,6 +136,18 @@ extension VaultTransaction {
             changed = nil
         }
         return changed.map { [.changed($0)] } ?? []
+    }
+
+    /// What stands for a message that its sender has changed before it arrived here. When it does, it is there already.
+    private func replacement(_ id: [UInt8], _ text: String, _ arrival: Arrival, isDeleted: Bool) -> StoredMessage {
+        var message = StoredMessage(
+            contact: arrival.contact, direction: .incoming, messageID: id, text: text, sentAt: arrival.content.sentAt,
+            storedAt: arrival.now, state: isDeleted ? .seen : .unread)
+        message.sequence = arrival.content.sequence
+        message.editSequence = arrival.content.sequence
+        message.editedAt = isDeleted ? nil : arrival.content.sentAt
+        message.isDeleted = isDeleted
+        return message
     }
 
     private func append(_ message: StoredMessage) throws(VaultError) -> [ArrivalEffect] {

@@ -109,7 +109,7 @@ extension Home {
                 state: .queued)
             message.expiresAfter = stored.expiresAfter
             message.replyTo = answers?.bytes
-            message.sequence = now &* 1000
+            message.sequence = max(now &* 1000, try transaction.lastSequence(to: row) &+ 1)
             try transaction.appendMessage(message)
             let content = MessageContent(
                 id: id.bytes, sentAt: now, sequence: message.sequence,

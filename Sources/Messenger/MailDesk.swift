@@ -21,8 +21,10 @@ struct MailDesk {
     var info: MailboxInfo?
     /// Came in and was not looked at yet.
     var inbox: [Item] = []
-    /// Mails that are being stored.
-    var processing: Set<UInt64> = []
+    /// Mails that were looked at and not acknowledged yet: what they say is being stored.
+    private(set) var processing: [UInt64: Item] = [:]
+    /// Mails of strangers who must wait, in order.
+    var deferred: [Item] = []
     /// To be acknowledged at the end of the turn.
     var acknowledgements: [UInt64] = []
     /// A stranger is being made a contact: what follows may be theirs.
@@ -41,6 +43,39 @@ struct MailDesk {
 
     /// What was answered; `nil` when nothing was asked by this number.
     mutating func answered(_ number: UInt32) -> Request? { requests.removeValue(forKey: number) }
+
+    /// The next mail to look at.
+    mutating func next() -> Item? {
+        guard !inbox.isEmpty else { return nil }
+        let item = inbox.removeFirst()
+        processing[item.mail] = item
+        return item
+    }
+
+    /// A mail whose sender must wait: those of other strangers wait behind it, so that nobody's change their order.
+    mutating func putOff(_ item: Item) {
+        processing[item.mail] = nil
+        deferred.append(item)
+    }
+
+    /// Puts what waited back in front. Returns whether there is something.
+    mutating func takeUpDeferred() -> Bool {
+        inbox = deferred + inbox
+        deferred = []
+        return !inbox.isEmpty
+    }
+
+    /// Nothing that was being stored is: all of it is looked at again.
+    mutating func beginAgain() {
+        inbox = processing.values.sorted { $0.mail < $1.mail } + inbox
+        processing = [:]
+        isHeld = false
+    }
+
+    /// The server may delete a mail. One of a connection that is gone is passed over: it will come again.
+    mutating func acknowledge(_ mail: UInt64) {
+        if processing.removeValue(forKey: mail) != nil { acknowledgements.append(mail) }
+    }
 
     /// The connection is gone.
     mutating func close() { self = MailDesk() }

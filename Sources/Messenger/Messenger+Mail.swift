@@ -279,17 +279,16 @@ extension Messenger {
 
     /// Looks at the mail that came, as fast as it can be stored and the front end takes it.
     func readMail() {
-        while !mailDesk.inbox.isEmpty, !mailDesk.isHeld, !events.isFull, !isStorageTroubled,
-            mailDesk.processing.count < Conversation.receivingLimit
+        while !mailDesk.isHeld, !events.isFull, !isStorageTroubled,
+            mailDesk.processing.count < Conversation.receivingLimit, let item = mailDesk.next()
         {
-            let item = mailDesk.inbox.removeFirst()
             guard let opened = try? MailSeal.open(item.envelope, recipient: home.identity) else {
                 // No version of ours can ever read it.
                 acknowledge(item.mail)
                 continue
             }
             guard let contact = contact(opened.sender), contact.state != .requestsUs else {
-                takeFromStranger(opened.ciphertext, opened.sender, item.mail)
+                takeFromStranger(opened.ciphertext, opened.sender, item)
                 continue
             }
             guard contact.isWelcome, let conversation = conversation(with: contact) else {
@@ -297,15 +296,13 @@ extension Messenger {
                 acknowledge(item.mail)
                 continue
             }
-            mailDesk.processing.insert(item.mail)
             take(opened.ciphertext, from: conversation, by: .mail(item.mail))
         }
     }
 
     /// The server may delete the mail: what it says is stored, with the receipt for it, or of no use.
     func acknowledge(_ mail: UInt64) {
-        mailDesk.processing.remove(mail)
-        mailDesk.acknowledgements.append(mail)
+        mailDesk.acknowledge(mail)
         scheduleEndOfTurn()
     }
 

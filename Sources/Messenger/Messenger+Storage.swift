@@ -78,7 +78,7 @@ extension Messenger {
                     conversation.session?.close(code: CloseCode.done, reason: "could not store")
                 }
             }
-            mailDesk.processing = []
+            mailDesk.beginAgain()
         } catch {
             logger.error("the vault cannot be read", metadata: ["reason": "\(error)"])
         }
@@ -112,6 +112,8 @@ extension Messenger {
             // A state that cannot be read is one that was lost: the contact is asked for a new session.
             return (try? PeerRatchet(decoding: state, own: own, peer: peer)) ?? PeerRatchet(own: own, peer: peer)
         }
+        // Also when the clock was put back since: what is written later has a larger number.
+        lastSequence = max(lastSequence, try vault.read { try $0.lastSequence(to: row) })
         conversation.outbox = Outbox()
         var last: Int64 = 0
         while true {

@@ -6,11 +6,11 @@ import Wire
 // Who is no contact can do two things by mail: come with an invite of ours, or ask. Neither learns anything from it, and both are bounded.
 
 extension Messenger {
-    func takeFromStranger(_ ciphertext: [UInt8], _ sender: PeerID, _ mail: UInt64) {
-        guard strangers.take(now: Self.monotonicClock()) else {
-            // Not acknowledged: it comes again with the next login.
-            return
+    func takeFromStranger(_ ciphertext: [UInt8], _ sender: PeerID, _ item: MailDesk.Item) {
+        guard mailDesk.deferred.isEmpty, strangers.take(now: Self.monotonicClock()) else {
+            return mailDesk.putOff(item)
         }
+        let mail = item.mail
         let fresh = PeerRatchet(own: home.identity.peerID, peer: sender)
         guard sender != home.identity.peerID,
             let opened = try? fresh.decrypting(ciphertext, identity: home.identity, prekeys: prekeys),
@@ -36,7 +36,6 @@ extension Messenger {
         _ newcomer: Newcomer, _ mail: UInt64, _ work: @escaping @Sendable (VaultTransaction) throws -> Contact?
     ) {
         mailDesk.isHeld = true
-        mailDesk.processing.insert(mail)
         let before = prekeys
         if let next = newcomer.prekeys { prekeys = next }
         commit(

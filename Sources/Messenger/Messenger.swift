@@ -220,6 +220,7 @@ package actor Messenger {
         guard !isStopped else { return }
         refreshBook()
         expireMessages()
+        if mailDesk.takeUpDeferred() { readMail() }
         let now = Self.monotonicClock()
         for conversation in conversations.values where !conversation.outbox.isEmpty {
             if let since = conversation.awaitedSince, now &- since > Self.hedgeDelay { conversation.isHedging = true }

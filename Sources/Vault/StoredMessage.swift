@@ -52,8 +52,10 @@ package struct StoredMessage: Hashable, Sendable {
     package var sentAt: UInt64
     /// By this device's clock, in milliseconds since 1970.
     package var storedAt: UInt64
-    /// Its author's sequence number; an edit must have a larger one.
+    /// Its author's sequence number, which says what was written before it; zero: not known.
     package var sequence: UInt64 = 0
+    /// The sequence number of the latest edit; the next must have a larger one, the first a larger one than the message.
+    package var editSequence: UInt64?
     /// The id of the message that it answers.
     package var replyTo: [UInt8]?
     package var state: State
@@ -118,6 +120,7 @@ extension StoredMessage {
         record.write(12, editedAt)
         record.write(13, isDeleted)
         record.write(14, expiresAfter.map { UInt64($0) })
+        record.write(15, editSequence)
         return record.finish()
     }
 
@@ -151,6 +154,7 @@ extension StoredMessage {
         case 12: editedAt = try value.recordInteger()
         case 13: isDeleted = value.recordFlag()
         case 14: expiresAfter = UInt32(clamping: try value.recordInteger())
+        case 15: editSequence = try value.recordInteger()
         default: break
         }
     }

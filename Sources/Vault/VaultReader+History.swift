@@ -25,24 +25,32 @@ extension VaultReader {
         return try message(contact, .outgoing, id: id)
     }
 
-    /// The last `count` messages with a contact before a row, oldest first.
+    /// The last `count` messages with a contact that stand before the one in a row, or at all when there is none in it, oldest first.
     package func messages(
         with contact: ContactRow, before row: Int64 = .max, last count: Int
     ) throws(VaultError) -> [StoredMessage] {
         let rows = try session.rows(
-            "SELECT \(Self.columns) FROM history WHERE contact = ? AND id < ? ORDER BY id DESC LIMIT ?",
-            [.integer(contact.number), .integer(row), .integer(Int64(max(0, count)))])
+            """
+            SELECT \(Self.columns) FROM history
+            WHERE contact = ?1 AND position < coalesce((SELECT position FROM history WHERE id = ?2), ?3)
+            ORDER BY position DESC, id DESC LIMIT ?4
+            """,
+            [.integer(contact.number), .integer(row), .integer(.max), .integer(Int64(max(0, count)))])
         return try messages(rows.reversed())
     }
 
-    /// The first `count` messages with a contact after a row, oldest first.
+    /// The first `count` messages with a contact that stand after the one in a row, or at all when there is none in it, oldest first.
     package func messages(
         with contact: ContactRow, after row: Int64, first count: Int
     ) throws(VaultError) -> [StoredMessage] {
         try messages(
             try session.rows(
-                "SELECT \(Self.columns) FROM history WHERE contact = ? AND id > ? ORDER BY id LIMIT ?",
-                [.integer(contact.number), .integer(row), .integer(Int64(max(0, count)))]))
+                """
+                SELECT \(Self.columns) FROM history
+                WHERE contact = ?1 AND position > coalesce((SELECT position FROM history WHERE id = ?2), ?3)
+                ORDER BY position, id LIMIT ?4
+                """,
+                [.integer(contact.number), .integer(row), .integer(.min), .integer(Int64(max(0, count)))]))
     }
 
     /// How many messages there are with a contact.

@@ -69,8 +69,9 @@ struct VaultSchema: Sendable {
             CREATE TABLE history (
                 id INTEGER PRIMARY KEY AUTOINCREMENT,
                 contact INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
-                lookup BLOB NOT NULL UNIQUE, state INTEGER NOT NULL, expires INTEGER, body BLOB NOT NULL) STRICT;
-            CREATE INDEX history_contact ON history (contact, id);
+                lookup BLOB NOT NULL UNIQUE, position INTEGER NOT NULL, state INTEGER NOT NULL, expires INTEGER,
+                body BLOB NOT NULL) STRICT;
+            CREATE INDEX history_contact ON history (contact, position);
             CREATE INDEX history_unread ON history (contact, id) WHERE state = 0;
             CREATE INDEX history_expires ON history (expires) WHERE expires IS NOT NULL;
 

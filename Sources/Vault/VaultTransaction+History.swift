@@ -7,7 +7,7 @@ package struct ExpiredMessage: Hashable, Sendable {
 }
 
 extension VaultTransaction {
-    /// Adds a message at the end. The time of an outgoing one with ``StoredMessage/expiresAfter`` begins at ``StoredMessage/storedAt``.
+    /// Adds a message: at the end, or if its sender wrote it before others that are there, before those. The time of an outgoing one with ``StoredMessage/expiresAfter`` begins at ``StoredMessage/storedAt``.
     ///
     /// - Returns: its row, or `nil` when it is there already.
     /// - Throws: ``VaultError/unknown(_:)`` when there is no such contact, ``VaultError/outOfRange(_:)`` unless its id has 16 bytes.
@@ -22,10 +22,11 @@ extension VaultTransaction {
         }
         let row = try nextNumber(.history)
         try execute(
-            "INSERT INTO history (id, contact, lookup, state, expires, body) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO history (id, contact, lookup, position, state, expires, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                .integer(row), .integer(message.contact.number), .blob(lookup), .integer(message.state.rawValue),
-                message.expiryColumn, .blob(sealed(message, row)),
+                .integer(row), .integer(message.contact.number), .blob(lookup),
+                .integer(try position(for: message)), .integer(message.state.rawValue), message.expiryColumn,
+                .blob(sealed(message, row)),
             ])
         if message.isSearchable { searchChanges.append(.text(row: row, message.text)) }
         return row
@@ -72,11 +73,12 @@ extension VaultTransaction {
         sequence: UInt64
     ) throws(VaultError) -> StoredMessage? {
         guard var message = try message(contact, direction, id: id), !message.isDeleted,
-            message.kind == StoredMessage.textKind, sequence > message.sequence || message.sequence == 0
+            message.kind == StoredMessage.textKind,
+            sequence > message.editSequence ?? message.sequence || message.sequence == 0
         else { return nil }
         message.text = text
         message.editedAt = at
-        message.sequence = sequence
+        message.editSequence = sequence
         try store(message)
         try textChanged(message)
         return message

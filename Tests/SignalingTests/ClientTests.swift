@@ -102,8 +102,9 @@ import Wire
                 }
             }.get()
             #expect(taken < 1000)
-            // Nothing but the packets is lost.
-            #expect(client.all.count == 2)
+            // Nothing but the packets is lost. The first of them may have come back already.
+            let others = client.all.filter { if case .relay = $0 { false } else { true } }
+            #expect(others.count == 2)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Identity
 import SignalingClient
 import TestTools
@@ -218,6 +219,29 @@ import Wire
                 _ = try await there.mails(count + 1)
             }
             #expect(there.envelopes.map { $0[0] } == [0, 1, 2, 3, 4, 5])
+        }
+    }
+
+    @Test func aStoreThatTakesItsTimeKeepsNobodyElseWaiting() async throws {
+        try await withMailbox(in: folder) { server in
+            let (alice, bob) = (try await MailClient(try server.url), try await MailClient(try server.url))
+            #expect(try await bob.take([Self.capability]))
+            // Somebody looks into the file, and lets nobody else write.
+            var configuration = Configuration()
+            configuration.allowsUnsafeTransactions = true
+            let other = try DatabaseQueue(path: folder.file("data/mailbox.sqlite"), configuration: configuration)
+            try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN EXCLUSIVE") }
+            let request = try await alice.ask {
+                .mail(request: $0, recipient: bob.key, capability: Self.capability, envelope: [1])
+            }
+            for number in UInt8(0)..<5 {
+                try await alice.client.send(.signal(peer: bob.key, payload: [number]))
+                #expect(try await bob.client.signal().payload == [number])
+            }
+            #expect(!alice.frames.contains { $0.request == request })
+            try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+            #expect(try await alice.answer(request) == .stored(request: request))
+            #expect(try await bob.mails(1).map(\.envelope) == [[1]])
         }
     }
 

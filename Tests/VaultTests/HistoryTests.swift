@@ -26,6 +26,7 @@ import Testing
     @Test func aMessageComesBackAsItWasStored() throws {
         var one = StoredMessage.sample(bob, 1, "Grüße\u{0}\n👍", .incoming)
         one.sequence = 7
+        one.editSequence = 8
         one.replyTo = id(5)
         one.reactions = [.init(isOwn: true, text: "👍"), .init(isOwn: false, text: "x")]
         one.editedAt = 3

@@ -64,18 +64,25 @@ final class MailboxTransaction {
         return session.lastRow
     }
 
-    func greet(_ peer: PeerKey, generation: [UInt8]) throws(MailboxError) -> MailboxSummary {
+    /// What a peer is told, and whether it was not seen today yet.
+    func greet(
+        _ peer: PeerKey, generation: [UInt8]
+    ) throws(MailboxError) -> (summary: MailboxSummary, isNewToday: Bool) {
         guard let box = try box(of: peer) else {
             // Another one than that of who has a box, so that who is forgotten publishes everything again.
-            return MailboxSummary(waiting: 0, oneTimeKeysLeft: 0, generation: generation.map { ~$0 })
-        }
-        // The day, not the hour.
-        let today = now - now % Self.day
-        if box.seen < today {
-            try write("UPDATE box SET seen = ? WHERE id = ?", [.integer(today), .integer(box.id)])
+            let unknown = MailboxSummary(waiting: 0, oneTimeKeysLeft: 0, generation: generation.map { ~$0 })
+            return (unknown, false)
         }
         let left = try session.row("SELECT count(*) FROM one_time WHERE box = ?", [.integer(box.id)])
-        return MailboxSummary(waiting: box.items, oneTimeKeysLeft: try left?.count(0) ?? 0, generation: generation)
+        let summary = MailboxSummary(
+            waiting: box.items, oneTimeKeysLeft: try left?.count(0) ?? 0, generation: generation)
+        return (summary, box.seen < now - now % Self.day)
+    }
+
+    /// A peer was there: the day, not the hour.
+    func see(_ peer: PeerKey) throws(MailboxError) {
+        try write(
+            "UPDATE box SET seen = ? WHERE peer = ?", [.integer(now - now % Self.day), .blob(key.name(of: peer))])
     }
 
     // MARK: Mail

@@ -87,7 +87,14 @@ package final class SQLiteMailbox: Mailbox {
     package var waiting: Int { count.withLockedValue { $0 } }
 
     package func greet(_ peer: PeerKey, then: @escaping MailboxAnswer<MailboxSummary>) {
-        submit({ [generation] (tx) throws(MailboxError) in try tx.greet(peer, generation: generation) }, then)
+        let answer: MailboxAnswer<(summary: MailboxSummary, isNewToday: Bool)> = { [weak self] result in
+            // Apart: where nothing can be written, mail can still be read.
+            if case .success((_, isNewToday: true)) = result {
+                self?.submit({ (tx) throws(MailboxError) in try tx.see(peer) }, { _ in })
+            }
+            then(result.map(\.summary))
+        }
+        submit({ [generation] (tx) throws(MailboxError) in try tx.greet(peer, generation: generation) }, answer)
     }
 
     package func store(_ mail: NewMail, then: @escaping MailboxAnswer<MailVerdict>) {
