@@ -5,7 +5,7 @@ import NIOPosix
 
 /// Stands between the clients and the server, and repeats and reorders mail on its way. It is a program of its own, because it has to run in the server's network.
 package enum MailProxy {
-    package struct Options {
+    package struct Options: Sendable {
         package var listen: (host: String, port: Int)
         package var server: (host: String, port: Int)
         package var seed: UInt64
@@ -37,15 +37,17 @@ package enum MailProxy {
     /// Runs until standard input ends; then says what it has done and returns.
     package static func run(_ options: Options) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let loop = group.next()
         let tally = Tally()
-        let number = NIOLoopBound(Counter(), eventLoop: loop)
+        let connections = NIOLockedValueBox<UInt64>(0)
         let listener = try ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { client in
-                number.value.count += 1
-                return connect(client, number.value.count, options, tally)
+                let number = connections.withLockedValue { count in
+                    count += 1
+                    return count
+                }
+                return client.eventLoop.makeCompletedFuture { try add(to: client, number, options, tally) }
             }
             .bind(host: options.listen.host, port: options.listen.port).wait()
         say("ready \(options.listen.host):\(options.listen.port)")
@@ -58,35 +60,29 @@ package enum MailProxy {
         try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
     }
 
-    private final class Counter {
-        var count: UInt64 = 0
-    }
-
-    private static func connect(
-        _ client: any Channel, _ number: UInt64, _ options: Options, _ tally: Tally
-    ) -> EventLoopFuture<Void> {
+    /// Nothing is read from the client before there is a connection to the server.
+    private static func add(
+        to client: any Channel, _ number: UInt64, _ options: Options, _ tally: Tally
+    ) throws {
         let seed = options.seed &+ number &* 2
-        let down = FrameShuffler(
-            mailType: 0x14, repeats: options.repeats, swaps: options.swaps,
-            random: SeededRandom(seed: seed, purpose: "to client"))
         let up = FrameShuffler(
             mailType: 0x11, repeats: options.doubles, swaps: 0, random: SeededRandom(seed: seed, purpose: "to server"))
-        return ClientBootstrap(group: client.eventLoop)
-            .channelOption(.autoRead, value: false)
-            .connectTimeout(.seconds(2))
-            .connect(host: options.server.host, port: options.server.port)
-            .flatMapErrorThrowing { error in
-                client.close(promise: nil)
-                throw error
-            }
-            .flatMapThrowing { server in
-                let (near, far) = (
-                    ProxyEnd(shuffler: up, isTowardsServer: true, tally), ProxyEnd(shuffler: down, isTowardsServer: false, tally)
-                )
-                try client.pipeline.syncOperations.addHandler(near)
-                try server.pipeline.syncOperations.addHandler(far)
-                ProxyEnd.join(near, far)
-            }
+        let near = ProxyEnd(shuffler: up, isTowardsServer: true, tally) { near in
+            ClientBootstrap(group: client.eventLoop)
+                .channelOption(.autoRead, value: false)
+                .connectTimeout(.seconds(2))
+                .connect(host: options.server.host, port: options.server.port)
+                .flatMapThrowing { server in
+                    let down = FrameShuffler(
+                        mailType: 0x14, repeats: options.repeats, swaps: options.swaps,
+                        random: SeededRandom(seed: seed, purpose: "to client"))
+                    let far = ProxyEnd(shuffler: down, isTowardsServer: false, tally)
+                    try server.pipeline.syncOperations.addHandler(far)
+                    ProxyEnd.join(near.value, far)
+                }
+                .whenFailure { _ in client.close(promise: nil) }
+        }
+        try client.pipeline.syncOperations.addHandler(near)
     }
 }
 
@@ -123,9 +119,15 @@ private final class ProxyEnd: ChannelDuplexHandler {
     private var other: ProxyEnd?
     private var context: ChannelHandlerContext?
     private var wantsRead = false
+    private var connect: ((NIOLoopBound<ProxyEnd>) -> Void)?
     private var release: Scheduled<Void>?
 
-    init(shuffler: FrameShuffler, isTowardsServer: Bool, _ tally: Tally) {
+    /// - Parameter connect: makes the other end, once this one is there.
+    init(
+        shuffler: FrameShuffler, isTowardsServer: Bool, _ tally: Tally,
+        connect: ((NIOLoopBound<ProxyEnd>) -> Void)? = nil
+    ) {
+        self.connect = connect
         self.shuffler = shuffler
         self.isTowardsServer = isTowardsServer
         self.tally = tally
@@ -138,6 +140,12 @@ private final class ProxyEnd: ChannelDuplexHandler {
             end.context?.channel.setOption(.autoRead, value: true).whenComplete { _ in }
             end.context?.read()
         }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        connect?(NIOLoopBound(self, eventLoop: context.eventLoop))
+        connect = nil
+        context.fireChannelActive()
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
