@@ -229,6 +229,7 @@ private final class Play: Sendable {
     }
 
     private func tellProgress() async throws {
+        var last = (accepted: 0, at: ContinuousClock.now)
         for await _ in Ticks(every: .seconds(5)) {
             let tally = conductor.tally.value
             let delivered = people.reduce(0) { $0 + $1.state.value.ledger.accepted.count - $1.state.value.ledger.undelivered.count }
@@ -237,6 +238,15 @@ private final class Play: Sendable {
                     format: "%6.0f s  %d accepted, %d delivered, %d kills, %d cuts, %d disks filled",
                     (ContinuousClock.now - began) / .seconds(1), conductor.accepted, delivered,
                     tally.kills.values.reduce(0, +), tally.cuts.values.reduce(0, +), tally.fills.values.reduce(0, +)))
+            if conductor.accepted != last.accepted || people.allSatisfy(\.state.value.ledger.isComplete) {
+                last = (conductor.accepted, .now)
+            }
+            // No fault lasts as long: somebody does not answer.
+            guard ContinuousClock.now - last.at < .seconds(90) else {
+                throw LabError.timedOut(
+                    waitingFor: "message that is accepted", .seconds(90),
+                    sofar: people.map { "\($0.part.rawValue): \($0.plight)" }.joined(separator: "; "))
+            }
         }
     }
 }

@@ -102,6 +102,7 @@ final class Conductor: Sendable {
         if let talker = talkers[kill.victim] {
             try await talker.suffer(kill)
         } else {
+            try await server.live(kill.life)
             server.hold()
             defer { server.letGo() }
             await server.kill()

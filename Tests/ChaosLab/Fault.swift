@@ -39,6 +39,8 @@ package enum Fault: Sendable {
     package struct Kill: Sendable {
         package let victim: Part
         package let moment: Moment
+        /// It has run at least so long when the moment may come.
+        package let life: Duration
         /// How long it stays dead.
         package let absence: Duration
         /// People only: how they come back.

@@ -8,6 +8,9 @@ final class Keeper: Sendable {
         /// Counts the processes.
         var run = 0
         var isUp = false
+        var startedAt = ContinuousClock.now
+        /// It has said something: signals are heeded by now.
+        var hasSpoken = false
         /// Somebody else starts it again.
         var isHeld = false
         /// Ends that nobody asked for, and that nothing excuses.
@@ -49,6 +52,8 @@ final class Keeper: Sendable {
         let run = state.update { state in
             state.run += 1
             state.isUp = true
+            state.hasSpoken = false
+            state.startedAt = .now
             state.process = nil
             return state.run
         }
@@ -66,10 +71,10 @@ final class Keeper: Sendable {
         switch change {
         case .line(let line):
             evidence.write(part.rawValue, line.text)
+            state.update { if $0.run == run { $0.hasSpoken = true } }
             hear(.line(line.text), run)
         case .ended(let status):
             evidence.write(part.rawValue, "--- end \(run): \(status)")
-            hear(.ended, run)
             let isExcused = isExcused()
             let process = state.update { state -> LabProcess? in
                 guard state.run == run else { return nil }
@@ -78,6 +83,8 @@ final class Keeper: Sendable {
                 if isExcused { state.excused += 1 }
                 return state.process
             }
+            // Nothing more is written to it now; what was, is in doubt.
+            hear(.ended, run)
             let errors = process?.errorText ?? ""
             if !errors.isEmpty { evidence.write("\(part.rawValue)-errors", "run \(run):\n\(errors.suffix(20_000))") }
             state.update { state in
@@ -110,6 +117,12 @@ final class Keeper: Sendable {
 
     func letGo() { state.update { $0.isHeld = false } }
 
+    /// Returns once it has run for so long.
+    func live(_ life: Duration) async throws {
+        let rest = state.value.startedAt + life - .now
+        if rest > .zero { try await Task.sleep(for: rest) }
+    }
+
     /// Kills it, and returns when it is gone.
     func kill() async {
         guard let process else { return }
@@ -120,6 +133,7 @@ final class Keeper: Sendable {
     /// Has it leave in good order. Returns what was wrong with that, if anything.
     func leave(within limit: Duration) async -> String? {
         hold()
+        try? await state.first("a word of \(part.rawValue)", within: .seconds(10)) { !$0.isUp || $0.hasSpoken ? () : nil }
         guard let process else { return "\(part.rawValue) is not there" }
         if part == .server { process.signal(SIGTERM) } else { try? process.write("{\"quit\":true}\n") }
         do {

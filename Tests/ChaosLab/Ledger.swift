@@ -6,8 +6,8 @@ package struct Ledger: Sendable {
     /// So many messages are to be accepted.
     package let goal: Int
     package private(set) var lastNumber = 0
-    /// Written to the program, which has not answered yet: number and size.
-    package private(set) var unanswered: [(number: Int, size: Int)] = []
+    /// Written to the program, which has not answered yet: number, size, and to which of its processes.
+    package private(set) var unanswered: [(number: Int, size: Int, run: Int)] = []
     /// The program that was asked has died without an answer.
     package private(set) var doubtful: Set<Int> = []
     /// Message ids by number.
@@ -29,9 +29,10 @@ package struct Ledger: Sendable {
     package var unansweredSize: Int { unanswered.reduce(0) { $0 + $1.size } }
 
     /// Takes the next number; it is written to the program next.
-    package mutating func write(size: (Int) -> Int) -> Int {
+    @discardableResult
+    package mutating func write(size: Int, to run: Int) -> Int {
         lastNumber += 1
-        unanswered.append((lastNumber, size(lastNumber)))
+        unanswered.append((lastNumber, size, run))
         return lastNumber
     }
 
@@ -50,10 +51,10 @@ package struct Ledger: Sendable {
 
     package mutating func delivered(id: String) -> Bool { undelivered.removeValue(forKey: id) != nil }
 
-    /// The program has died.
-    package mutating func died() {
-        doubtful.formUnion(unanswered.map(\.number))
-        unanswered = []
+    /// A process of the program has died.
+    package mutating func died(_ run: Int) {
+        doubtful.formUnion(unanswered.filter { $0.run <= run }.map(\.number))
+        unanswered.removeAll { $0.run <= run }
     }
 
     /// Own messages that the history has, the latest included: numbers, ids and whether they are delivered.

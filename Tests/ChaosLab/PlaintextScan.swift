@@ -1,4 +1,5 @@
 package import Foundation
+import TestTools
 
 /// Looks for what must not be readable in files: a home, or a server's data.
 package struct PlaintextScan: Sendable {
@@ -77,28 +78,11 @@ package struct PlaintextScan: Sendable {
         return result
     }
 
-    /// One pass for all needles: the first two bytes at a place tell which can begin there.
     private func search(_ content: Data, file: String) -> [Finding] {
-        var findings: [Finding] = []
-        var isBeginning = [Bool](repeating: false, count: 1 << 16)
-        for needle in needles { isBeginning[Self.key(needle.bytes[0], needle.bytes[1])] = true }
-        let beginnings = Dictionary(grouping: needles) { Self.key($0.bytes[0], $0.bytes[1]) }
-        content.withUnsafeBytes { hay in
-            guard hay.count > 1 else { return }
-            var place = 0
-            while place < hay.count - 1 {
-                let key = Int(hay[place]) << 8 | Int(hay[place + 1])
-                if isBeginning[key] {
-                    for needle in beginnings[key] ?? [] where hay[place...].starts(with: needle.bytes) {
-                        findings.append(
-                            Finding(needle: needle.name, file: file, offset: place, size: needle.bytes.count))
-                    }
-                }
-                place += 1
+        needles.flatMap { needle in
+            ByteSearch.places(of: needle.bytes, in: content).map { place in
+                Finding(needle: needle.name, file: file, offset: place, size: needle.bytes.count)
             }
         }
-        return findings
     }
-
-    private static func key(_ first: UInt8, _ second: UInt8) -> Int { Int(first) << 8 | Int(second) }
 }

@@ -36,10 +36,16 @@ package struct Schedule: Sendable {
         return victims.map { victim in
             Fault.Kill(
                 victim: victim, moment: victim == .server ? .atOnce : random.pick(Moment.allCases),
-                absence: absence(&random, options),
+                life: life(&random, options), absence: absence(&random, options),
                 manner: Manner(
                     isChat: random.chance(0.5), isRelayOnly: random.chance(0.3), looksLate: random.chance(0.3)))
         }
+    }
+
+    /// Mostly long enough to be in the middle of a conversation, sometimes not even long enough to start.
+    private static func life(_ random: inout SeededRandom, _ options: ChaosOptions) -> Duration {
+        if random.chance(0.15) { return random.milliseconds(0...150) }
+        return random.milliseconds(options.isShort ? 300...900 : 400...3_000)
     }
 
     private static func absence(_ random: inout SeededRandom, _ options: ChaosOptions) -> Duration {

@@ -54,20 +54,31 @@ final class Talker: Sendable {
                 }
                 return try world.startPerson(part, manner, observer: observer)
             },
-            hear: { news, _ in
-                let isTrapped = Self.heard(news, state)
+            hear: { news, run in
+                let isTrapped = Self.heard(news, run, state)
                 if isTrapped { keeperBox.withLock { $0 }?.state.value.process?.signal(SIGKILL) }
             })
         keeperBox.withLock { $0 = keeper }
         self.keeper = keeper
     }
 
+    /// How things stand, for whoever wonders why nothing goes on.
+    var plight: String {
+        let (state, running) = (state.value, keeper.state.value)
+        let ledger = state.ledger
+        return """
+            accepted \(ledger.accepted.count) of \(ledger.goal), allowed \(state.allowance), unanswered \
+            \(ledger.unanswered.map(\.number)), doubtful \(ledger.doubtful.sorted()), undelivered \
+            \(ledger.undelivered.count), run \(running.run), up \(running.isUp), held \(running.isHeld)
+            """
+    }
+
     // MARK: Listening
 
     /// Takes in what the program says. True when this is the moment to kill it.
-    private static func heard(_ news: Keeper.News, _ watched: Watched<State>) -> Bool {
+    private static func heard(_ news: Keeper.News, _ run: Int, _ watched: Watched<State>) -> Bool {
         guard case .line(let line) = news else {
-            watched.update { $0.ledger.died() }
+            watched.update { $0.ledger.died(run) }
             return false
         }
         guard let event = Event(line) else { return false }
@@ -98,13 +109,14 @@ final class Talker: Sendable {
             state -> LabProcess?? in
             if state.isStopped || state.ledger.isComplete { return .some(nil) }
             let ledger = state.ledger
-            guard let process = keeper.process, ledger.needsMore, state.hasContact,
+            let running = keeper.state.value
+            guard running.isUp, let process = running.process, ledger.needsMore, state.hasContact,
                 ledger.accepted.count + ledger.unanswered.count < state.allowance,
                 ledger.unanswered.count < Self.unansweredLimit,
                 ledger.unanswered.isEmpty || ledger.unansweredSize + line.utf8.count < Self.unansweredSize,
                 ledger.undelivered.count < Self.undeliveredLimit
             else { return nil }
-            _ = state.ledger.write { _ in line.utf8.count }
+            state.ledger.write(size: line.utf8.count, to: running.run)
             return process
         }
         guard let process else { return false }
@@ -130,6 +142,7 @@ final class Talker: Sendable {
 
     /// Kills the program at a moment, and starts it again after a while.
     func suffer(_ kill: Fault.Kill) async throws {
+        try await keeper.live(kill.life)
         keeper.hold()
         defer { keeper.letGo() }
         if kill.moment != .atOnce {
