@@ -84,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "sotto",
             dependencies: [
-                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient", "Vault",
+                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient",
+                "Vault",
                 "Wire", argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),

@@ -80,9 +80,11 @@ struct Settings {
     init(_ arguments: [String]) throws {
         var rest = arguments[...]
         while let name = rest.popFirst() {
-            guard name.hasPrefix("--"), Self.known.contains(String(name.dropFirst(2))), let value = rest.popFirst() else {
+            guard name.hasPrefix("--"), Self.known.contains(String(name.dropFirst(2))), let value = rest.popFirst()
+            else {
                 let names = Self.known.sorted().map { "--\($0)" }.joined(separator: ", ")
-                throw ChaosUsage(description: "'\(name)' is not understood, or its value is missing; there are \(names)")
+                throw ChaosUsage(
+                    description: "'\(name)' is not understood, or its value is missing; there are \(names)")
             }
             values[String(name.dropFirst(2))] = value
         }
@@ -95,7 +97,9 @@ struct Settings {
 
     func number(_ name: String) throws -> Int? {
         guard let text = text(name) else { return nil }
-        guard let number = Int(text), number >= 0 else { throw ChaosUsage(description: "\(name): not a number: \(text)") }
+        guard let number = Int(text), number >= 0 else {
+            throw ChaosUsage(description: "\(name): not a number: \(text)")
+        }
         return number
     }
 

@@ -16,6 +16,8 @@ package struct ChaosOptions: Sendable {
     package var settling: Duration = .seconds(240)
     /// Whether durations of faults are those of a short run.
     package var isShort = false
+    /// Whether the homes are locked with a passphrase. To unlock one takes a second and 256 MiB, so not where there are many restarts.
+    package var hasPassphrase = false
     /// Of the mail frames: how many are repeated, made to change places, or (towards the server) doubled.
     package var repeats = 0.05
     package var swaps = 0.05

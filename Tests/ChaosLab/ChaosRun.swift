@@ -69,7 +69,9 @@ private final class Play: Sendable {
         try await judge(&verdict)
         let report = finish(verdict)
         if !report.isClean {
-            for part in Part.allCases { world.evidence.keep(try await world.copy(part, "kept"), as: "home-\(part.rawValue)") }
+            for part in Part.allCases {
+                world.evidence.keep(try await world.copy(part, "kept"), as: "home-\(part.rawValue)")
+            }
         }
         return report
     }
@@ -78,10 +80,8 @@ private final class Play: Sendable {
 
     /// Identities, and an invite taken.
     private func meet() async throws {
-        let url = try world.serverURL
         for part in Part.people {
-            let lines = try await world.sotto(
-                part, ["init", "--server", url, "--name", world.name(part), "--no-passphrase"])
+            let lines = try await world.initialise(part)
             let ids = try await world.sotto(part, ["id"])
             let peer = (lines + ids).compactMap { Event($0)?.peer }.first { $0.hasPrefix("sotto1") }
             secrets.withLock { $0.peers[part] = peer }
@@ -232,7 +232,9 @@ private final class Play: Sendable {
         var last = (accepted: 0, at: ContinuousClock.now)
         for await _ in Ticks(every: .seconds(5)) {
             let tally = conductor.tally.value
-            let delivered = people.reduce(0) { $0 + $1.state.value.ledger.accepted.count - $1.state.value.ledger.undelivered.count }
+            let delivered = people.reduce(0) {
+                $0 + $1.state.value.ledger.accepted.count - $1.state.value.ledger.undelivered.count
+            }
             world.options.progress(
                 String(
                     format: "%6.0f s  %d accepted, %d delivered, %d kills, %d cuts, %d disks filled",

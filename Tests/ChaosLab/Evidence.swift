@@ -17,7 +17,8 @@ package final class Evidence: Sendable {
     package func write(_ file: String, _ line: String) {
         guard let folder else { return }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
-        let text = String(format: "%10.3f  ", seconds) + (line.utf8.count > 400 ? line.prefix(300) + " …" : line[...]) + "\n"
+        let text =
+            String(format: "%10.3f  ", seconds) + (line.utf8.count > 400 ? line.prefix(300) + " …" : line[...]) + "\n"
         files.withLock { files in
             let path = "\(folder)/\(file).log"
             if files[file] == nil {

@@ -75,6 +75,8 @@ final class Keeper: Sendable {
             hear(.line(line.text), run)
         case .ended(let status):
             evidence.write(part.rawValue, "--- end \(run): \(status)")
+            // Before anybody can start the next one.
+            hear(.ended, run)
             let isExcused = isExcused()
             let process = state.update { state -> LabProcess? in
                 guard state.run == run else { return nil }
@@ -83,8 +85,6 @@ final class Keeper: Sendable {
                 if isExcused { state.excused += 1 }
                 return state.process
             }
-            // Nothing more is written to it now; what was, is in doubt.
-            hear(.ended, run)
             let errors = process?.errorText ?? ""
             if !errors.isEmpty { evidence.write("\(part.rawValue)-errors", "run \(run):\n\(errors.suffix(20_000))") }
             state.update { state in
@@ -133,7 +133,9 @@ final class Keeper: Sendable {
     /// Has it leave in good order. Returns what was wrong with that, if anything.
     func leave(within limit: Duration) async -> String? {
         hold()
-        try? await state.first("a word of \(part.rawValue)", within: .seconds(10)) { !$0.isUp || $0.hasSpoken ? () : nil }
+        try? await state.first("a word of \(part.rawValue)", within: .seconds(10)) {
+            !$0.isUp || $0.hasSpoken ? () : nil
+        }
         guard let process else { return "\(part.rawValue) is not there" }
         if part == .server { process.signal(SIGTERM) } else { try? process.write("{\"quit\":true}\n") }
         do {

@@ -8,6 +8,8 @@ package struct Ledger: Sendable {
     package private(set) var lastNumber = 0
     /// Written to the program, which has not answered yet: number, size, and to which of its processes.
     package private(set) var unanswered: [(number: Int, size: Int, run: Int)] = []
+    /// The last process of the program that is known to be dead: nothing can be written to it.
+    package private(set) var lastDead = 0
     /// The program that was asked has died without an answer.
     package private(set) var doubtful: Set<Int> = []
     /// Message ids by number.
@@ -53,6 +55,7 @@ package struct Ledger: Sendable {
 
     /// A process of the program has died.
     package mutating func died(_ run: Int) {
+        lastDead = max(lastDead, run)
         doubtful.formUnion(unanswered.filter { $0.run <= run }.map(\.number))
         unanswered.removeAll { $0.run <= run }
     }

@@ -13,7 +13,8 @@ package struct MessageText: Sendable {
         let letters = Array("abcdefghijklmnopqrstuvwxyz")
         func word(_ count: Int) -> String { String((0..<count).map { _ in random.pick(letters) }) }
         marker = word(10)
-        words = (0..<24).map { _ in word(Int.random(in: 9...13, using: &random)) } + ["żółw-\(word(8))", "雪🌨\(word(8))"]
+        words =
+            (0..<24).map { _ in word(Int.random(in: 9...13, using: &random)) } + ["żółw-\(word(8))", "雪🌨\(word(8))"]
     }
 
     /// The text with a number, 1…, of one of the people.

@@ -33,7 +33,9 @@ package struct PlaintextScan: Sendable {
     package mutating func add(text: String, _ name: String) {
         let utf8 = Data(text.utf8)
         add(name, utf8)
-        add("\(name) (UTF-16)", Data(text.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }))
+        add(
+            "\(name) (UTF-16)",
+            Data(text.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }))
         addHexadecimal(utf8, name)
     }
 

@@ -37,7 +37,8 @@ package struct ChaosReport: Sendable {
             "seed                  \(seed)",
             "messages compared     \(compared) of \(messages)",
             String(
-                format: "time                  %.0f s, %.0f messages a second; the last ones were delivered %.1f s after everything was healed",
+                format:
+                    "time                  %.0f s, %.0f messages a second; the last ones were delivered %.1f s after everything was healed",
                 seconds, Double(compared) / max(seconds, 0.001), settlingSeconds),
             "kills                 \(list(kills))",
             "network cuts          \(list(cuts))",

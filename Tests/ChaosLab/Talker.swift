@@ -105,12 +105,15 @@ final class Talker: Sendable {
         let text = world.texts.text(number, of: part)
         let line = Order(to: world.name(part.other), send: text, ref: "\(number)").line
         let keeper = keeper
-        let process = try await state.first("room for the next message of \(part.rawValue)", within: world.options.limit) {
+        let process = try await state.first(
+            "room for the next message of \(part.rawValue)", within: world.options.limit
+        ) {
             state -> LabProcess?? in
             if state.isStopped || state.ledger.isComplete { return .some(nil) }
             let ledger = state.ledger
             let running = keeper.state.value
-            guard running.isUp, let process = running.process, ledger.needsMore, state.hasContact,
+            guard running.isUp, running.run > ledger.lastDead, let process = running.process, ledger.needsMore,
+                state.hasContact,
                 ledger.accepted.count + ledger.unanswered.count < state.allowance,
                 ledger.unanswered.count < Self.unansweredLimit,
                 ledger.unanswered.isEmpty || ledger.unansweredSize + line.utf8.count < Self.unansweredSize,

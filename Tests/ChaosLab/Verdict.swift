@@ -70,10 +70,12 @@ package struct Verdict: Sendable {
         violations.add("undecryptable", (own.foreign + theirs.foreign).map { "\(name): \($0)" })
         checkSender(name, ledger, own)
         // What the author's history has is what is to be compared, in its order.
-        let place = Dictionary(own.numbers.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { first, _ in first })
+        let place = Dictionary(
+            own.numbers.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { first, _ in first })
         let arrived = Set(theirs.numbers.map(\.number))
         violations.add(
-            "lost", own.numbers.filter { !arrived.contains($0.number) }.map { "\(name) \($0.number) (\($0.row.state))" })
+            "lost", own.numbers.filter { !arrived.contains($0.number) }.map { "\(name) \($0.number) (\($0.row.state))" }
+        )
         violations.add("twice", repeated(theirs).map { "\(name) \($0)" })
         violations.add(
             "from nowhere",

@@ -76,7 +76,8 @@ package final class World: Sendable {
             program("sotto-signal"),
             [
                 "--listen", "127.0.0.1:\(Self.serverPort)", "--stun", "\(host.address):\(Self.stunPort)", "--host",
-                host.address, "--data", home(.server), "--mail-reserve-bytes", "0", "--new-connections-per-second", "1000",
+                host.address, "--data", home(.server), "--mail-reserve-bytes", "0", "--new-connections-per-second",
+                "1000",
                 "--log-level", "info",
             ], observer: observer)
     }
@@ -86,8 +87,10 @@ package final class World: Sendable {
         let process = try host.spawn(
             program("sotto-chaos"),
             [
-                "mail-proxy", "--listen", "\(host.address):\(Self.proxyPort)", "--server", "127.0.0.1:\(Self.serverPort)",
-                "--seed", "\(options.seed)", "--repeats", "\(options.repeats)", "--swaps", "\(options.swaps)", "--doubles",
+                "mail-proxy", "--listen", "\(host.address):\(Self.proxyPort)", "--server",
+                "127.0.0.1:\(Self.serverPort)",
+                "--seed", "\(options.seed)", "--repeats", "\(options.repeats)", "--swaps", "\(options.swaps)",
+                "--doubles",
                 "\(options.doubles)",
             ])
         _ = try await process.nextLine("ready") { $0.hasPrefix("ready") }
@@ -96,15 +99,30 @@ package final class World: Sendable {
 
     func startPerson(_ part: Part, _ manner: Manner, observer: @escaping LabProcess.Observer) throws -> LabProcess {
         var arguments = ["--home", home(part), "--json", "--log-level", options.evidence == nil ? "error" : "info"]
+        arguments += passphrase(part)
         arguments += manner.isChat ? ["chat", name(part.other)] : ["listen"]
         if manner.isRelayOnly { arguments += ["--path", "relay"] }
         return try host(part).spawn(program("sotto"), arguments, observer: observer)
     }
 
+    /// The options that unlock a home.
+    private func passphrase(_ part: Part) -> [String] {
+        options.hasPassphrase ? ["--passphrase-file", folder.file("passphrase")] : []
+    }
+
+    /// Makes a home.
+    func initialise(_ part: Part) async throws -> [String] {
+        let arguments = ["init", "--server", try serverURL, "--name", name(part)]
+        guard options.hasPassphrase else { return try await sotto(part, arguments + ["--no-passphrase"]) }
+        try folder.write("passphrase", "\(texts.words[1]) \(texts.words[2])\n")
+        return try await sotto(part, arguments)
+    }
+
     /// Runs a command of `sotto` to its end, which has to be a good one.
     @discardableResult
     func sotto(_ part: Part, _ arguments: [String], within limit: Duration = .seconds(60)) async throws -> [String] {
-        let process = try host(part).spawn(program("sotto"), ["--home", home(part), "--json"] + arguments)
+        let process = try host(part).spawn(
+            program("sotto"), ["--home", home(part), "--json"] + passphrase(part) + arguments)
         process.closeInput()
         do {
             let status = try await process.exit(within: limit)
