@@ -133,7 +133,7 @@ let package = Package(
             name: "PeerLab",
             dependencies: [
                 "Identity", "Messenger", "Paths", "Ratchet", "SecureTransport", "SignalingClient", "SignalingServer",
-                "TestTools", "Wire", logging, nioConcurrency, nioCore, nioPosix,
+                "TestTools", "Vault", "Wire", logging, nioConcurrency, nioCore, nioPosix,
             ],
             path: "Tests/PeerLab", swiftSettings: strict),
         tests(
@@ -145,10 +145,10 @@ let package = Package(
         tests(
             "MessengerTests",
             [
-                "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "SecureTransport", "SignalingServer",
-                "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
+                "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "Ratchet", "SecureTransport",
+                "SignalingServer", "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", "TestTools", argumentParser]),
+        tests("SottoTests", ["sotto", "Messenger", "TestTools", "Vault", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),

@@ -31,7 +31,7 @@ final class Conversation {
     var awaitedSince: UInt64?
     /// The session has kept us waiting for so long that the mailbox gets everything too.
     var isHedging = false
-    /// The MAIL that waits for the server's answer, and when the next may be tried.
+    /// The MAILs that wait for the server's answer, and when the next may be tried.
     var mail = MailAttempt()
     /// Prekeys of the contact are asked for.
     var prekeyRequest = PrekeyRequest()
@@ -47,8 +47,10 @@ final class Conversation {
     var askedAt: UInt64?
 
     struct MailAttempt {
-        /// Its request number and its envelope.
-        var outstanding: (request: UInt32, envelope: [UInt8])?
+        /// Envelopes that may wait for the server's answer.
+        static let window = 16
+        /// Those that do.
+        var outstanding: Set<[UInt8]> = []
         /// Nanoseconds on the monotonic clock; 0 for at once.
         var notBefore: UInt64 = 0
         var failures = 0

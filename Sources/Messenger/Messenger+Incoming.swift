@@ -66,12 +66,14 @@ extension Messenger {
         else { return }
         prekeys = next
         let peer = conversation.contact.peer
-        commit({ [next] in try $0.setPrekeys(next.encode()) }) { messenger, _ in
-            guard let conversation = messenger.conversations[peer] else { return }
-            if conversation.session != nil { conversation.put(.prekeys(bundle.encode())) }
-            then(messenger)
-            messenger.flush(conversation)
-        }
+        commit(
+            { [next] in try $0.setPrekeys(next.encode()) },
+            then: { messenger, _ in
+                guard let conversation = messenger.conversations[peer] else { return }
+                if conversation.session != nil { conversation.put(.prekeys(bundle.encode())) }
+                then(messenger)
+                messenger.flush(conversation)
+            })
     }
 
     // MARK: Envelopes
@@ -82,9 +84,13 @@ extension Messenger {
         let peer = conversation.contact.peer
         guard !conversation.receiving.contains(envelope) else {
             // It is being stored: when this is done, that is.
-            return commit({ _ in }) { messenger, _ in
-                messenger.conversations[peer].map { messenger.isStored(envelope, of: $0, origin, wantsReceipt: true) }
-            }
+            return commit(
+                { _ in },
+                then: { messenger, _ in
+                    messenger.conversations[peer].map {
+                        messenger.isStored(envelope, of: $0, origin, wantsReceipt: true)
+                    }
+                })
         }
         let opened: (next: PeerRatchet, plaintext: [UInt8], prekeys: PrekeySet?)
         do {
@@ -98,16 +104,18 @@ extension Messenger {
         let content = readable(opened.plaintext, envelope)
         let arrival = Arrival(contact: conversation.row, envelope: envelope, content: content, now: Home.wallClock())
         let wantsReceipt = content.body.wantsReceipt
-        commit({ transaction in
-            try transaction.setRatchet(opened.next.encode(), for: arrival.contact)
-            if let next = opened.prekeys { try transaction.setPrekeys(next.encode()) }
-            return try transaction.apply(arrival)
-        }) { messenger, effects in
-            guard let conversation = messenger.conversations[peer] else { return }
-            conversation.receiving.remove(envelope)
-            for effect in effects { messenger.show(effect, conversation) }
-            messenger.isStored(envelope, of: conversation, origin, wantsReceipt: wantsReceipt)
-        }
+        commit(
+            { transaction in
+                try transaction.setRatchet(opened.next.encode(), for: arrival.contact)
+                if let next = opened.prekeys { try transaction.setPrekeys(next.encode()) }
+                return try transaction.apply(arrival)
+            },
+            then: { messenger, effects in
+                guard let conversation = messenger.conversations[peer] else { return }
+                conversation.receiving.remove(envelope)
+                for effect in effects { messenger.show(effect, conversation) }
+                messenger.isStored(envelope, of: conversation, origin, wantsReceipt: wantsReceipt)
+            })
     }
 
     /// What was encrypted. What no version may have written is kept as something unknown: asking for it again would bring the same.

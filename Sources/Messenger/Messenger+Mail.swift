@@ -40,7 +40,7 @@ extension Messenger {
     func mailboxClosed() {
         mailDesk.close()
         for conversation in conversations.values {
-            conversation.mail.outstanding = nil
+            conversation.mail.outstanding = []
             conversation.prekeyRequest.outstanding = nil
         }
     }
@@ -63,15 +63,17 @@ extension Messenger {
             bookkeeping.renewedAt = now
             for conversation in conversations.values { conversation.outbox.nothingIsMailed() }
         }
-        commit({ [prekeys, bookkeeping] transaction in
-            try transaction.setPrekeys(prekeys.encode())
-            try transaction.setMailBookkeeping(bookkeeping)
-            if isAnother || isOld { try transaction.setNothingMailed() }
-        }) { messenger, _ in
-            messenger.publishPrekeys()
-            messenger.registerCapabilities()
-            messenger.resumeAll()
-        }
+        commit(
+            { [prekeys, bookkeeping] transaction in
+                try transaction.setPrekeys(prekeys.encode())
+                try transaction.setMailBookkeeping(bookkeeping)
+                if isAnother || isOld { try transaction.setNothingMailed() }
+            },
+            then: { messenger, _ in
+                messenger.publishPrekeys()
+                messenger.registerCapabilities()
+                messenger.resumeAll()
+            })
     }
 
     // MARK: What others need to reach us
@@ -145,14 +147,16 @@ extension Messenger {
         default:
             return
         }
-        commit({ [prekeys, bookkeeping] transaction in
-            try transaction.setPrekeys(prekeys.encode())
-            try transaction.setMailBookkeeping(bookkeeping)
-        }) { messenger, _ in
-            // Meanwhile there may be more to tell.
-            messenger.publishPrekeys()
-            messenger.registerCapabilities()
-        }
+        commit(
+            { [prekeys, bookkeeping] transaction in
+                try transaction.setPrekeys(prekeys.encode())
+                try transaction.setMailBookkeeping(bookkeeping)
+            },
+            then: { messenger, _ in
+                // Meanwhile there may be more to tell.
+                messenger.publishPrekeys()
+                messenger.registerCapabilities()
+            })
     }
 
     // MARK: What we need to reach others
@@ -189,19 +193,21 @@ extension Messenger {
 
     // MARK: Out
 
-    /// Gives the mailbox what waits for an absent contact: one at a time, so that a refusal cannot change the order.
+    /// Gives the mailbox what waits for an absent contact, in order. A refusal can change the order; the receiver restores it.
     func mailOut(_ conversation: Conversation) {
         let now = Self.monotonicClock()
-        guard mailDesk.info != nil, conversation.mail.outstanding == nil, conversation.mail.notBefore <= now,
-            options.policy != .direct, usesMail(conversation, now: now),
-            let entry = conversation.outbox.nextToMail, let frame = mailFrame(entry, conversation)
-        else { return }
-        let request = mailDesk.number(.mail(to: conversation, envelope: entry.envelope))
-        guard node?.sendMail(frame(request)) == true else {
-            _ = mailDesk.answered(request)
-            return
+        guard mailDesk.info != nil, options.policy != .direct, usesMail(conversation, now: now) else { return }
+        while conversation.mail.outstanding.count < Conversation.MailAttempt.window, conversation.mail.notBefore <= now,
+            let entry = conversation.outbox.nextToMail(besides: conversation.mail.outstanding),
+            let frame = mailFrame(entry, conversation)
+        {
+            let request = mailDesk.number(.mail(to: conversation, envelope: entry.envelope))
+            guard node?.sendMail(frame(request)) == true else {
+                _ = mailDesk.answered(request)
+                return
+            }
+            conversation.mail.outstanding.insert(entry.envelope)
         }
-        conversation.mail.outstanding = (request, entry.envelope)
     }
 
     /// Whether the contact is not there to take it from us directly.
@@ -227,26 +233,29 @@ extension Messenger {
 
     /// The mailbox has it on its disk.
     private func mailed(_ envelope: [UInt8], to conversation: Conversation) {
-        conversation.mail = Conversation.MailAttempt()
+        conversation.mail.outstanding.remove(envelope)
+        conversation.mail.failures = 0
         conversation.outbox.mailed(envelope)
         let row = conversation.row
         let peer = conversation.contact.peer
-        commit({ transaction -> (id: MessageID?, isGone: Bool) in
-            guard let entry = try transaction.setMailed(envelope: envelope) else { return (nil, true) }
-            if MessageContent.isForgottenOnceMailed(entry.kind) {
-                try transaction.removeOutbox(envelope: envelope)
-                return (nil, true)
-            }
-            guard let id = entry.messageID, entry.kind == StoredMessage.textKind,
-                try transaction.advanceMessage(row, id: id, to: .sent)
-            else { return (nil, false) }
-            return (MessageID(id), false)
-        }) { messenger, outcome in
-            guard let conversation = messenger.conversations[peer] else { return }
-            if outcome.isGone { conversation.outbox.remove([envelope]) }
-            if let id = outcome.id { messenger.events.put(.state(id, conversation.contact, .sent, reason: nil)) }
-            messenger.advance(conversation)
-        }
+        commit(
+            { transaction -> (id: MessageID?, isGone: Bool) in
+                guard let entry = try transaction.setMailed(envelope: envelope) else { return (nil, true) }
+                if MessageContent.isForgottenOnceMailed(entry.kind) {
+                    try transaction.removeOutbox(envelope: envelope)
+                    return (nil, true)
+                }
+                guard let id = entry.messageID, entry.kind == StoredMessage.textKind,
+                    try transaction.advanceMessage(row, id: id, to: .sent)
+                else { return (nil, false) }
+                return (MessageID(id), false)
+            },
+            then: { messenger, outcome in
+                guard let conversation = messenger.conversations[peer] else { return }
+                if outcome.isGone { conversation.outbox.remove([envelope]) }
+                if let id = outcome.id { messenger.events.put(.state(id, conversation.contact, .sent, reason: nil)) }
+                messenger.advance(conversation)
+            })
         mailOut(conversation)
     }
 
@@ -254,8 +263,8 @@ extension Messenger {
         let wait = UInt64(retryAfter) * 1_000_000
         let now = Self.monotonicClock()
         switch request {
-        case .mail(let conversation, _):
-            conversation.mail.outstanding = nil
+        case .mail(let conversation, let envelope):
+            conversation.mail.outstanding.remove(envelope)
             conversation.mail.notBefore = now &+ max(wait, Self.backoff(conversation.mail.failures))
             if conversation.mail.failures == 0, let text = reason.explanation {
                 events.put(.notice(conversation.contact, .mailRefused(text)))

@@ -181,15 +181,26 @@ extension Messenger {
         guard let conversation = conversation(with: contact) else { return }
         let contactRow = conversation.row
         let peer = contact.peer
-        commit({ try $0.markSeen(from: contactRow, upTo: row, now: Home.wallClock()) }) { messenger, seen in
-            if seen.contains(where: { $0.expiresAfter != nil }) { messenger.expiryMayHaveChanged() }
-            guard messenger.book.sendsReadReceipts, let conversation = messenger.conversations[peer] else { return }
-            let ids = seen.map(\.messageID)
-            for start in stride(from: 0, to: ids.count, by: MessageContent.maximumIDs) {
-                let part = Array(ids[start..<min(start + MessageContent.maximumIDs, ids.count)])
-                try? messenger.put(messenger.content(.read(messages: part)), to: conversation)
-            }
-        }
+        let tells = book.sendsReadReceipts
+        commit(
+            { transaction in
+                let now = Home.wallClock()
+                let seen = try transaction.markSeen(from: contactRow, upTo: row, now: now)
+                guard tells else { return seen }
+                for start in stride(from: 0, to: seen.count, by: MessageContent.maximumIDs) {
+                    let part = seen[start..<min(start + MessageContent.maximumIDs, seen.count)].map(\.messageID)
+                    let content = MessageContent(
+                        id: MessageID.random().bytes, sentAt: now, sequence: now &* 1000, body: .read(messages: part))
+                    try transaction.enqueue(content, for: contactRow, now: now)
+                }
+                return seen
+            },
+            then: { messenger, seen in
+                if seen.contains(where: { $0.expiresAfter != nil }) { messenger.expiryMayHaveChanged() }
+                guard tells, !seen.isEmpty, let conversation = messenger.conversations[peer] else { return }
+                try? messenger.adoptForeignEntries(conversation)
+                messenger.advance(conversation)
+            })
     }
 
     private func message(_ id: MessageID, in row: ContactRow) throws(SendError) -> StoredMessage {
@@ -239,12 +250,16 @@ extension Messenger {
         let now = Home.wallClock()
         guard let due = nextExpiry, due <= now else { return }
         nextExpiry = nil
-        commit({ try $0.expireMessages(now: now) }) { messenger, expired in
-            for message in expired {
-                let contact = messenger.book.contacts.first { $0.row == message.contact }
-                if let contact, let id = MessageID(message.messageID) { messenger.events.put(.expired(id, contact)) }
-            }
-            messenger.expiryMayHaveChanged()
-        }
+        commit(
+            { try $0.expireMessages(now: now) },
+            then: { messenger, expired in
+                for message in expired {
+                    let contact = messenger.book.contacts.first { $0.row == message.contact }
+                    if let contact, let id = MessageID(message.messageID) {
+                        messenger.events.put(.expired(id, contact))
+                    }
+                }
+                messenger.expiryMayHaveChanged()
+            })
     }
 }

@@ -89,9 +89,11 @@ extension Messenger {
     func confirmed(_ envelopes: [[UInt8]], by conversation: Conversation) {
         let row = conversation.row
         let peer = conversation.contact.peer
-        commit({ try $0.confirm(envelopes, of: row) }) { messenger, confirmed in
-            messenger.confirmed(confirmed.gone, confirmed.messages, of: peer)
-        }
+        commit(
+            { try $0.confirm(envelopes, of: row) },
+            then: { messenger, confirmed in
+                messenger.confirmed(confirmed.gone, confirmed.messages, of: peer)
+            })
     }
 
     /// Entries of the outbox were confirmed, and are gone from the vault.
@@ -129,16 +131,18 @@ extension Messenger {
         let state = conversation.ratchet
         let row = conversation.row
         let peer = conversation.contact.peer
-        commit({ [made] transaction in
-            try transaction.setRatchet(state.encode(), for: row)
-            for (row, envelope, ciphertext) in made {
-                try transaction.replaceOutbox(row: row, envelopeID: envelope, ciphertext: ciphertext)
-            }
-        }) { [made] messenger, _ in
-            guard let conversation = messenger.conversations[peer] else { return }
-            for (_, envelope, _) in made { conversation.outbox.stored(envelope) }
-            messenger.advance(conversation)
-        }
+        commit(
+            { [made] transaction in
+                try transaction.setRatchet(state.encode(), for: row)
+                for (row, envelope, ciphertext) in made {
+                    try transaction.replaceOutbox(row: row, envelopeID: envelope, ciphertext: ciphertext)
+                }
+            },
+            then: { [made] messenger, _ in
+                guard let conversation = messenger.conversations[peer] else { return }
+                for (_, envelope, _) in made { conversation.outbox.stored(envelope) }
+                messenger.advance(conversation)
+            })
     }
 
     /// Asks for what is needed to begin a ratchet session: the contact itself, or if it is absent the server.
@@ -186,18 +190,20 @@ extension Messenger {
         let peer = conversation.contact.peer
         let renamed = named.map { (old: $0, new: Envelope.placeholder()) }
         for (old, new) in renamed { conversation.outbox.replace(old, by: new, ciphertext: nil, isStored: false) }
-        commit({ transaction in
-            try transaction.setRatchet(state.encode(), for: row)
-            for (old, new) in renamed {
-                guard let entry = try transaction.outboxEntry(envelope: old) else { continue }
-                try transaction.replaceOutbox(row: entry.row, envelopeID: new, ciphertext: [])
-            }
-        }) { messenger, _ in
-            guard let conversation = messenger.conversations[peer] else { return }
-            for (_, new) in renamed { conversation.outbox.stored(new) }
-            messenger.events.put(.notice(conversation.contact, .repaired))
-            messenger.advance(conversation)
-        }
+        commit(
+            { transaction in
+                try transaction.setRatchet(state.encode(), for: row)
+                for (old, new) in renamed {
+                    guard let entry = try transaction.outboxEntry(envelope: old) else { continue }
+                    try transaction.replaceOutbox(row: entry.row, envelopeID: new, ciphertext: [])
+                }
+            },
+            then: { messenger, _ in
+                guard let conversation = messenger.conversations[peer] else { return }
+                for (_, new) in renamed { conversation.outbox.stored(new) }
+                messenger.events.put(.notice(conversation.contact, .repaired))
+                messenger.advance(conversation)
+            })
     }
 
     // MARK: Introductions

@@ -56,11 +56,13 @@ extension Messenger {
 
     private func tryStorageAgain() {
         guard !isStopped else { return }
-        commit({ _ in }) { messenger, _ in
-            messenger.isStorageTroubled = false
-            messenger.storageRetries = 0
-            messenger.resumeAll()
-        }
+        commit(
+            { _ in },
+            then: { messenger, _ in
+                messenger.isStorageTroubled = false
+                messenger.storageRetries = 0
+                messenger.resumeAll()
+            })
     }
 
     /// Reads the state of every conversation from the vault again. Sessions whose envelopes were not stored are closed, so that they come again.

@@ -34,6 +34,8 @@ struct Outbox {
     private(set) var sentCount = 0
     private var bytes = 0
     private var unencryptedCount = 0
+    /// The first so many, at least, are in the mailbox.
+    private var mailedCount = 0
 
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
@@ -42,7 +44,7 @@ struct Outbox {
     /// Something waits for a ratchet session.
     var hasUnencrypted: Bool { unencryptedCount > 0 }
     /// Something is neither confirmed nor in the mailbox.
-    var hasUnmailed: Bool { entries.contains { !$0.isMailed } }
+    var hasUnmailed: Bool { entries[mailedCount...].contains { !$0.isMailed } }
 
     mutating func append(_ entry: Entry) {
         var entry = entry
@@ -68,10 +70,13 @@ struct Outbox {
     }
 
     mutating func mailed(_ envelope: [UInt8]) {
-        if let index = entries.firstIndex(where: { $0.envelope == envelope }) { entries[index].isMailed = true }
+        guard let index = entries[mailedCount...].firstIndex(where: { $0.envelope == envelope }) else { return }
+        entries[index].isMailed = true
+        while mailedCount < entries.count, entries[mailedCount].isMailed { mailedCount += 1 }
     }
 
     mutating func nothingIsMailed() {
+        mailedCount = 0
         for index in entries.indices { entries[index].isMailed = false }
     }
 
@@ -86,6 +91,7 @@ struct Outbox {
         entries[index].isStored = isStored
         entries[index].isMailed = false
         sentCount = min(sentCount, index)
+        mailedCount = min(mailedCount, index)
     }
 
     /// Takes entries out: they were confirmed. Returns those that were there.
@@ -102,6 +108,7 @@ struct Outbox {
         guard !removed.isEmpty else { return [] }
         entries.removeAll { envelopes.contains($0.envelope) }
         sentCount = sent
+        mailedCount = entries.firstIndex { !$0.isMailed } ?? entries.count
         return removed
     }
 
@@ -119,10 +126,11 @@ struct Outbox {
 
     mutating func handedOver() { sentCount += 1 }
 
-    /// What the mailbox gets next.
-    var nextToMail: Entry? {
-        guard let entry = entries.first(where: { !$0.isMailed }), entry.isStored, entry.isEncrypted else { return nil }
-        return entry
+    /// What the mailbox gets next, besides what is on its way to it.
+    func nextToMail(besides outstanding: Set<[UInt8]>) -> Entry? {
+        let next = entries[mailedCount...].first { !$0.isMailed && !outstanding.contains($0.envelope) }
+        guard let next, next.isStored, next.isEncrypted else { return nil }
+        return next
     }
 
     /// Of the first `count` entries that wait for a ratchet session, the envelope names.

@@ -154,6 +154,11 @@ extension VaultError {
             self = .unknown("contact")
             return
         }
+        // The memory that connections share is a file beside the database, which could not grow.
+        if error.extendedResultCode == .SQLITE_IOERR_SHMSIZE {
+            self = .diskFull
+            return
+        }
         switch error.resultCode {
         case .SQLITE_FULL: self = .diskFull
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: self = .readOnly

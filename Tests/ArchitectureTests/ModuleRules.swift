@@ -78,15 +78,20 @@ enum ModuleGraph {
             "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
         rule(
             "Messenger", .session,
-            own: ["CSodium", "ICE", "Identity", "Noise", "Paths", "Peering", "SignalingClient", "Wire"],
+            own: [
+                "CSodium", "ICE", "Identity", "Noise", "Paths", "Peering", "Ratchet", "SignalingClient", "Vault",
+                "Wire",
+            ],
             foreign: nio.union(system).union(["Logging"]),
-            "It keeps contacts and conversations on top of Peering: sessions and packets are none of its business."),
+            "It joins what is said to what is stored, on top of Peering: sessions and packets are none of its business."
+        ),
 
         // Programs.
         rule(
             "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Vault", "Wire"],
             foreign: system.union(["ArgumentParser", "Logging", "NIOConcurrencyHelpers"]),
-            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory, Vault for its records and errors."),
+            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory, Vault for its records and errors."
+        ),
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
             own: ["CSodium", "Identity", "Wire"],
@@ -136,8 +141,8 @@ enum ModuleGraph {
         rule(
             "PeerLab", .program, folder: "Tests/PeerLab",
             own: [
-                "Identity", "Messenger", "Paths", "SecureTransport", "SignalingClient", "SignalingServer", "TestTools",
-                "Wire",
+                "Identity", "Messenger", "Paths", "Ratchet", "SecureTransport", "SignalingClient", "SignalingServer",
+                "TestTools", "Vault", "Wire",
             ],
             foreign: nio.union(system).union(["Logging"]),
             "It puts messengers, a server and peers that break the rules into one process."),

@@ -60,7 +60,7 @@ import Testing
         #expect(try before == Snapshot(pair.alice.home))
         let own = try #require(try await pair.alice.json(["invite"]).events.first?["uri"])
         let oneself = try await pair.alice.json(["add", own])
-        #expect(oneself.status == .code(1) && oneself.error?["message"] == "this is your own invite")
+        #expect(oneself.status == .code(1) && oneself.error?["message"] == "this is you yourself")
         #expect(try await pair.alice.json(["contacts"]).events.count == 1)
     }
 

@@ -35,30 +35,72 @@ enum EventSchema {
     private static let time = pattern(#"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"#)
     private static let code = pattern("[a-z]+(-[a-z]+)*")
 
+    private static let contactState = pattern("contact|requested|requests|blocked")
+    private static let reactions = { @Sendable (value: Any) in
+        (value as? [[String: Any]])?.allSatisfy { flag($0["own"] ?? "") && text($0["text"] ?? 0) && $0.count == 2 }
+            ?? false
+    }
+    private static let message = [
+        "contact": must(text), "id": must(id), "direction": must(pattern("incoming|outgoing")), "text": must(text),
+        "sent_at": must(time), "stored_at": must(time),
+        "state": must(pattern("unread|seen|queued|sent|delivered|read|failed")), "reason": may(text),
+        "kind": may(number), "reply_to": may(id), "edited": may(flag), "edited_at": may(time), "deleted": may(flag),
+        "expires_after_s": may(number), "expires_at": may(time), "reactions": may(reactions),
+    ]
+
     private static let events: [String: [String: Field]] = [
         "ready": ["peer": must(peer)],
         "path": [
             "contact": must(text), "path": must(path), "rtt_ms": may(number), "local": may(endpoint),
             "remote": may(endpoint), "since_start_ms": must(number), "verified": must(flag),
         ],
-        "message": ["contact": must(text), "id": must(id), "text": must(text), "sent_at": must(time)],
+        "message": message, "changed": message,
         "state": [
-            "id": must(id), "contact": must(text), "state": must(pattern("queued|sent|delivered|failed")),
-            "reason": may(text),
+            "id": must(id), "contact": must(text), "state": must(pattern("queued|sent|delivered|read|failed")),
+            "reason": may(text), "ref": may(text),
         ],
+        "change": ["contact": must(text), "state": must(pattern("queued|sent|delivered"))],
+        "expired": ["contact": must(text), "id": must(id)],
+        "typing": ["contact": must(text), "typing": must(flag)],
+        "mailbox": ["waiting": may(number)],
+        "notice": ["kind": must(code), "message": must(text), "contact": may(text), "cause": may(code)],
         "pong": ["contact": must(text), "path": must(path), "rtt_ms": must(number)],
         "contact": [
             "name": must(text), "peer": must(peer), "verified": must(flag), "safety_number": may(pattern("[0-9]{60}")),
+            "verification_code": may(pattern("sotto-verify:.*/.*")), "own_name": may(text),
+            "state": must(contactState), "unread": may(number), "waiting": may(number), "expires_after_s": may(number),
         ],
+        "request": ["name": must(text), "peer": must(peer), "greeting": must(text)],
+        "removed": ["name": must(text), "peer": must(peer)],
         "session": ["contact": must(text), "state": must(pattern("online|offline")), "reason": may(text)],
         "signaling": ["state": must(pattern("disconnected")), "reason": must(text), "retry_in_s": may(number)],
-        "invite": ["uri": must(pattern("sotto:sotto1.*"))],
+        "invite": [
+            "uri": may(pattern("sotto:sotto1.*")), "id": must(pattern("[0-9a-f]{16}")), "expires_at": must(time),
+            "created_at": may(time), "state": may(pattern("open|used|expired|revoked")), "uses": may(number),
+            "once": may(flag), "label": may(text),
+        ],
         "netcheck": [
             "login_ms": must(number), "relay_rtt_ms": may(number), "udp_blocked": may(flag), "stun_rtt_ms": may(number),
             "mapped_v4": may(endpoint), "mapped_v6": may(endpoint),
             "mapping": may(pattern("none|endpoint-independent|endpoint-dependent|unknown")),
         ],
-        "error": ["code": must(code), "message": must(text)],
+        "status": [
+            "peer": must(peer), "server": must(text), "online": must(flag), "process": may(number),
+            "connected": may(flag), "reason": may(text), "mailbox": may(flag),
+        ],
+        "queue": [
+            "contact": must(text), "state": must(contactState), "session": may(flag),
+            "path": may(pattern("connecting|relay|direct|turn")), "waiting": must(number), "mailed": must(number),
+            "unread": must(number),
+        ],
+        "setting": ["name": must(pattern("name|server|read-receipts|typing")), "value": must(text)],
+        "archive": ["file": must(text), "contacts": must(number), "messages": must(number), "known": must(number)],
+        "backup": ["directory": must(text)], "erased": ["directory": must(text)],
+        "problem": ["message": must(text)], "check": ["problems": must(number)], "passphrase": ["sealed": must(flag)],
+        "error": [
+            "code": must(code), "message": must(text), "ref": may(text),
+            "cause": may(pattern("disk-full|read-only|damaged|busy|system")),
+        ],
     ]
 
     /// What is wrong with a line of standard output, one sentence each.

@@ -85,17 +85,61 @@ import Testing
         #expect(try await listening.end() == .code(0))
     }
 
-    @Test func controlCLeavesAfterWhatWasNotConfirmed() async throws {
+    @Test func whatWaitsIsStoredWhenTheChatEnds() async throws {
         let pair = try await Common.shared.onlinePair()
         let terminal = try onTerminal(pair.alice, "chat bob")
         try await shows("not online", terminal)
         try terminal.write("are you there?\r")
-        try await shows("the message waits here", terminal)
+        try await shows("the message is stored, and waits here", terminal)
         try terminal.write("\u{03}")
-        try await shows("waiting for unconfirmed messages", terminal)
-        try terminal.write("\u{03}")
+        try await shows("1 message not delivered yet", terminal)
         try await shows("terminal restored", terminal)
         #expect(terminal.everything.contains("status 0"))
+        // Bob comes, and Alice too.
+        let listening = try await pair.listening()
+        let again = try onTerminal(pair.alice, "chat bob")
+        try await shows("are you there?  (waiting)", again)
+        try await listening.event("message") { $0["text"] == "are you there?" }
+        try again.write("/quit\r")
+        try await shows("terminal restored", again)
+        #expect(try await listening.end() == .code(0))
+    }
+
+    @Test func showsWhatWasSaidAndTakesCommands() async throws {
+        let pair = try await Common.shared.onlinePair()
+        for text in ["first question", "second question"] {
+            #expect(try await pair.bob.json(["send", "alice", text, "--wait", "queued"]).status == .code(0))
+        }
+        let listening = try await pair.listening()
+        let terminal = try onTerminal(pair.alice, "chat bob")
+        try await shows("second question", terminal)
+        try terminal.write("/reply ^2 the first answer\r")
+        let answer = try await listening.event("message") { $0["text"] == "the first answer" }
+        #expect(answer["reply_to"] != nil)
+        try terminal.write("/edit the better answer\r")
+        try await listening.event("changed") { $0["text"] == "the better answer" && $0.flag("edited") == true }
+        try terminal.write("/react 👍\r")
+        try await listening.event("changed") { $0["text"] == "second question" }
+        try await shows("you reacted 👍", terminal)
+        try listening.write("{\"to\":\"alice\",\"typing\":true}\n")
+        try await shows("is writing", terminal)
+        try terminal.write("half a lin")
+        try await listening.event("typing") { $0.flag("typing") == true }
+        try terminal.write("\u{15}/search BETTER\r")
+        try await shows("1 message found", terminal)
+        try terminal.write("/verify\r")
+        try await shows("the same on both sides", terminal)
+        try terminal.write("/disappear 5m\r")
+        try await shows("messages disappear 5m after they were read", terminal)
+        try terminal.write("/nonsense\r//slash\r")
+        try await shows("there is no command /nonsense", terminal)
+        let slash = try await listening.event("message") { $0["text"] == "/slash" }
+        #expect(slash.number("expires_after_s") == 300)
+        try terminal.write("/delete\r")
+        try await listening.event("changed") { $0.flag("deleted") == true }
+        try terminal.write("\u{04}")
+        try await shows("terminal restored", terminal)
+        #expect(try await listening.end() == .code(0) && listening.problems == [])
     }
 
     @Test func saysWhenTheServerIsGoneAndBack() async throws {

@@ -91,6 +91,14 @@ extension LabProcess {
         return try await exit(within: .seconds(60))
     }
 
+    /// Whether it has told of a session, a message, a new contact or a request.
+    var hasMetAnybody: Bool {
+        lines.compactMap { Event($0.text) }.contains { event in
+            event.name == "message" || event.name == "request" || event.name == "contact"
+                || (event.name == "session" && event["state"] == "online")
+        }
+    }
+
     /// Every line so far is an event as documented.
     var problems: [String] { lines.flatMap { EventSchema.problems($0.text) } }
 }

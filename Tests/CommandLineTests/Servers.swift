@@ -7,17 +7,24 @@ import Testing
 struct Server: Sendable {
     let process: LabProcess
     let url: String
+    /// Where it keeps mail.
+    let data: TemporaryFolder
 
-    /// Starts one; with `port` 0 on any port.
-    static func start(port: UInt16 = 0, _ options: [String] = []) async throws -> Server {
+    /// Starts one; with `port` 0 on any port, and without `data` with an empty mailbox.
+    static func start(
+        port: UInt16 = 0, data: TemporaryFolder? = nil, _ options: [String] = []
+    ) async throws -> Server {
+        let data = try data ?? TemporaryFolder("server")
         let process = try LabProcess.onThisMachine(
             Programs.server,
             [
                 "--listen", "127.0.0.1:\(port)", "--stun", "127.0.0.1:0", "--max-connections-per-address", "2000",
                 "--new-connections-per-second", "2000", "--heartbeat", "2",
+                "--data", data.path,
             ] + options)
         let line = try await process.line("--server ")
-        return Server(process: process, url: try #require(line.split(separator: " ").last.map { String($0) }))
+        let url = try #require(line.split(separator: " ").last.map { String($0) })
+        return Server(process: process, url: url, data: data)
     }
 
     var port: UInt16 { url.split(separator: ":").last.flatMap { UInt16($0) } ?? 0 }

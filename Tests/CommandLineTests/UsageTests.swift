@@ -29,6 +29,22 @@ import Testing
         (["ping", "x", "-c", "x"], "The value 'x' is invalid"),
         (["ping", "x", "-i", "0"], "--interval takes"),
         (["ping", "x", "--timeout", "1e9"], "--timeout takes"),
+        (["send", "x", "y", "--reply", "z"], "The value 'z' is invalid"),
+        (["history"], "Missing expected argument '<name>'"),
+        (["history", "x", "--limit", "-1"], "--limit takes"),
+        (["history", "x", "--before", "12"], "The value '12' is invalid"),
+        (["search", "x", "--limit", "0"], "--limit takes"),
+        (["edit", "x", "0123", "text"], "The value '0123' is invalid"),
+        (["disappear", "x", "soon"], "TIME is a number"),
+        (["invite", "--expires", "0d"], "--expires takes"),
+        (["invite", "--label", "a\u{1B}b"], "--label takes"),
+        (["verify", "x", "--confirm", "--scan", "y"], "exclude each other"),
+        (["settings", "typing"], "changes it"),
+        (["settings", "typing", "perhaps"], "typing is on or off"),
+        (["settings", "server", "http://x"], "is not a server URL"),
+        (["settings", "colour", "blue"], "The value 'colour' is invalid"),
+        (["passphrase", "--remove", "--new-passphrase-file", "x"], "exclude each other"),
+        (["request"], "Missing expected argument '<who>'"),
         (["listen", "x"], "Unexpected argument 'x'"),
         (["netcheck", "--path", "relay"], "Unknown option '--path'"),
     ]
@@ -56,11 +72,17 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/home"))
     }
 
-    @Test(arguments: [
-        [], ["--help"], ["help"], ["--version"], ["--json", "--help"], ["init", "--help"], ["id", "--help"],
-        ["invite", "--help"], ["add", "--help"], ["contacts", "--help"], ["verify", "--help"], ["chat", "--help"],
-        ["listen", "--help"], ["send", "--help"], ["ping", "--help"], ["netcheck", "--help"], ["help", "chat"],
-    ])
+    private static let commands = [
+        "init", "id", "invite", "invites", "add", "request", "accept", "contacts", "verify", "rename", "block",
+        "unblock",
+        "remove", "chat", "listen", "send", "edit", "delete", "react", "disappear", "history", "search", "status",
+        "ping",
+        "netcheck", "settings", "passphrase", "export", "import", "backup", "check", "erase",
+    ]
+
+    @Test(
+        arguments: [[], ["--help"], ["help"], ["--version"], ["--json", "--help"], ["help", "chat"]]
+            + commands.map { [$0, "--help"] })
     func helps(arguments: [String]) async throws {
         let outcome = try await Shell.finish(Programs.sotto, arguments, input: "", within: .seconds(60))
         #expect(outcome.status == .code(0) && outcome.errors.isEmpty && !outcome.output.isEmpty)

@@ -17,7 +17,10 @@ struct Scene: Sendable {
         narrator.chapter("Setting up: one server, two identities, one invite")
         // Port 0 lets the system choose: it matters only where other programs live, too.
         let signal = try server.spawn(
-            Programs.server, ["--listen", "\(server.address):0", "--stun", "\(server.address):0"])
+            Programs.server,
+            [
+                "--listen", "\(server.address):0", "--stun", "\(server.address):0", "--data", "\(directory)/server",
+            ])
         let announcement = try await signal.nextLine("the server's address") { $0.contains("ws://") }.text
         guard let url = announcement.split(separator: " ").first(where: { $0.hasPrefix("ws://") }).map(String.init)
         else {

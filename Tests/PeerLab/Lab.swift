@@ -31,12 +31,16 @@ package final class Lab: Sendable {
     }
 
     /// Runs a test with a laboratory.
+    ///
+    /// - Parameter mailbox: the server keeps mail.
     package static func run(
-        _ change: (inout ServerConfiguration) -> Void = { _ in }, _ body: (Lab) async throws -> Void
+        mailbox: Bool = false, _ change: (inout ServerConfiguration) -> Void = { _ in },
+        _ body: (Lab) async throws -> Void
     ) async throws {
         var configuration = ServerConfiguration.loopback()
-        change(&configuration)
         let folder = try TemporaryFolder("people")
+        if mailbox { configuration.mailbox = MailboxConfiguration(directory: folder.file("mail")) }
+        change(&configuration)
         let lab = try Lab(try await SignalingServer.start(configuration, logger: quiet), configuration, folder)
         var failure: (any Error)?
         do { try await body(lab) } catch { failure = error }
@@ -67,6 +71,9 @@ package final class Lab: Sendable {
         let server = try await SignalingServer.start(configuration, logger: quiet)
         running.withLockedValue { $0 = server }
     }
+
+    /// Deletes all that the server's mailbox has on its disk; the server is stopped.
+    package func loseMail() throws { try FileManager.default.removeItem(atPath: folder.file("mail")) }
 
     /// A counter of the server that runs now.
     package func counter(_ name: String) -> UInt64 { server?.metrics.value(name) ?? 0 }

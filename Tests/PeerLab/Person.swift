@@ -1,6 +1,7 @@
 package import Identity
 package import Messenger
 import NIOConcurrencyHelpers
+import Vault
 
 /// A messenger on a thread of its own, and everything it told.
 package final class Person: Sendable {
@@ -33,6 +34,14 @@ package final class Person: Sendable {
     package func online() async throws {
         try await messenger.start()
         try await log.next("ready") { if case .ready = $0 { () } else { nil } }
+    }
+
+    /// Waits until the server's mailbox knows whose mail comes to this person, and how to begin with them.
+    package func mailReachesThem() async throws {
+        try await eventually("mail reaches them") { [home] in
+            let known = try home.vault.read { try $0.mailBookkeeping() }
+            return known.prekeysPublishedAt > 0 && !known.capabilitiesDigest.isEmpty
+        }
     }
 
     /// Stops the messenger, and returns when nothing of it runs any more. Idempotent.
@@ -114,6 +123,11 @@ package final class Person: Sendable {
             for case .state(id, _, state, let reason) in events { return .some(reason) }
             return nil
         }
+    }
+
+    /// The next thing that the user should know.
+    package func notice(_ wanted: MessengerNotice) async throws {
+        try await log.next("notice \(wanted)") { if case .notice(_, wanted) = $0 { () } else { nil } }
     }
 
     // MARK: Looking back

@@ -1,5 +1,5 @@
+import Dispatch
 import Foundation
-import GRDB
 import Identity
 import SignalingClient
 import TestTools
@@ -223,23 +223,38 @@ import Wire
     }
 
     @Test func aStoreThatTakesItsTimeKeepsNobodyElseWaiting() async throws {
-        try await withMailbox(in: folder) { server in
+        // Whoever asks for the time within a transaction waits as if for the disk.
+        let disk = NSLock()
+        var mailbox = MailboxConfiguration(directory: folder.file("data"))
+        mailbox.clock = { disk.withLock { MailboxConfiguration.systemClock() } }
+        try await withServer {
+            $0.mailbox = mailbox
+        } _: { server in
             let (alice, bob) = (try await MailClient(try server.url), try await MailClient(try server.url))
             #expect(try await bob.take([Self.capability]))
-            // Somebody looks into the file, and lets nobody else write.
-            var configuration = Configuration()
-            configuration.allowsUnsafeTransactions = true
-            let other = try DatabaseQueue(path: folder.file("data/mailbox.sqlite"), configuration: configuration)
-            try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN EXCLUSIVE") }
+            let (held, go) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            Thread {
+                disk.withLock {
+                    held.signal()
+                    go.wait()
+                }
+            }.start()
+            defer { go.signal() }
+            await withCheckedContinuation { continuation in
+                DispatchQueue.global().async {
+                    held.wait()
+                    continuation.resume()
+                }
+            }
             let request = try await alice.ask {
                 .mail(request: $0, recipient: bob.key, capability: Self.capability, envelope: [1])
             }
-            for number in UInt8(0)..<5 {
+            for number in UInt8(0)..<20 {
                 try await alice.client.send(.signal(peer: bob.key, payload: [number]))
                 #expect(try await bob.client.signal().payload == [number])
             }
             #expect(!alice.frames.contains { $0.request == request })
-            try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+            go.signal()
             #expect(try await alice.answer(request) == .stored(request: request))
             #expect(try await bob.mails(1).map(\.envelope) == [[1]])
         }

@@ -35,7 +35,10 @@ import Testing
     @Test func knowsItsCommands() {
         #expect(
             Sotto.commandNames == [
-                "init", "id", "invite", "add", "contacts", "verify", "chat", "listen", "send", "ping", "netcheck",
+                "init", "id", "invite", "invites", "add", "request", "accept", "contacts", "verify", "rename", "block",
+                "unblock", "remove", "chat", "listen", "send", "edit", "delete", "react", "disappear", "history",
+                "search",
+                "status", "ping", "netcheck", "settings", "passphrase", "export", "import", "backup", "check", "erase",
                 "help",
             ])
     }

@@ -36,8 +36,10 @@ import Testing
         try receive([1, 4, 3, 2, 6, 5])
         #expect(try texts() == [1, 2, 3, 4, 5, 6])
         let rows = try vault.read { try $0.messages(with: bob, last: 10) }.map(\.row)
-        #expect(try vault.read { try $0.messages(with: bob, before: rows[2], last: 10) }.map(\.row) == Array(rows[..<2]))
-        #expect(try vault.read { try $0.messages(with: bob, after: rows[2], first: 10) }.map(\.row) == Array(rows[3...]))
+        #expect(
+            try vault.read { try $0.messages(with: bob, before: rows[2], last: 10) }.map(\.row) == Array(rows[..<2]))
+        #expect(
+            try vault.read { try $0.messages(with: bob, after: rows[2], first: 10) }.map(\.row) == Array(rows[3...]))
     }
 
     @Test func theUsersOwnStayWhereTheyWereWritten() throws {

@@ -6,7 +6,7 @@ import Wire
 struct Edit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Replace the text of a message of yours.",
-        usage: "sotto edit NAME ID TEXT [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
+        usage: "sotto edit NAME ID TEXT [--wait STATE] [--timeout S] [options]",
         discussion: "'sotto history NAME' shows the ids.")
 
     @OptionGroup var common: CommonOptions
@@ -32,7 +32,7 @@ struct Edit: AsyncParsableCommand {
 struct Delete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Delete a message of yours, here and at the contact.",
-        usage: "sotto delete NAME ID [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
+        usage: "sotto delete NAME ID [--wait STATE] [--timeout S] [options]",
         discussion: "A contact who has read it, or whose program does not heed this, may have kept it.")
 
     @OptionGroup var common: CommonOptions
@@ -55,7 +55,7 @@ struct Delete: AsyncParsableCommand {
 struct React: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "React to a message, or take the reaction back.",
-        usage: "sotto react NAME ID [TEXT] [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
+        usage: "sotto react NAME ID [TEXT] [--wait STATE] [--timeout S] [options]",
         discussion: "Without TEXT the reaction is taken back.")
 
     @OptionGroup var common: CommonOptions
@@ -81,7 +81,7 @@ struct React: AsyncParsableCommand {
 struct Disappear: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Let messages with a contact disappear some time after they were read.",
-        usage: "sotto disappear NAME TIME|off [--wait queued|sent|delivered] [--timeout SECONDS] [options]",
+        usage: "sotto disappear NAME TIME|off [--wait STATE] [--timeout S] [options]",
         discussion: """
             TIME is 30s, 5m, 12h, 7d or 4w; off lets them stay. It holds for messages from now on, on both sides; your own disappear so \
             long after they were sent. What the contact's program or screen kept is out of reach.
@@ -118,18 +118,21 @@ private enum Change {
     static func run(
         _ common: CommonOptions, _ network: NetworkOptions, _ delivery: DeliveryOptions, _ name: String,
         _ id: MessageID?,
-        _ change: (Home, Contact) throws -> Int64
+        _ change: @escaping @Sendable (Home, Contact) throws -> Int64
     ) async throws {
         try await common.run { output in
+            _ = try network.messengerOptions()
             let home = try common.unlock()
             let contact = try home.book().recipient(named: name)
-            let row = try change(home, contact)
-            if let id, let message = try home.message(id, with: contact) {
-                output.changed(message, with: contact)
-            } else if let contact = try home.book().contact(contact.peer) {
-                output.contact(contact)
+            try await Online.heedingSignals {
+                let row = try change(home, contact)
+                if let id, let message = try home.message(id, with: contact) {
+                    output.changed(message, with: contact)
+                } else if let contact = try home.book().contact(contact.peer) {
+                    output.contact(contact)
+                }
+                try await Delivery(.change(row: row), to: contact, delivery).run(home, common, network, output)
             }
-            try await Delivery(.change(row: row), to: contact, delivery).run(home, common, network, output)
         }
     }
 }

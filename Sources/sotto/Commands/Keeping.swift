@@ -130,7 +130,7 @@ struct Check: AsyncParsableCommand {
 struct PassphraseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "passphrase", abstract: "Change the passphrase, or do without.",
-        usage: "sotto passphrase [--new-passphrase-file FILE | --new-passphrase-fd NUMBER | --remove] [options]",
+        usage: "sotto passphrase [--new-passphrase-file FILE | --remove] [options]",
         discussion: "Backups keep the passphrase that they were made with.")
 
     @OptionGroup var common: CommonOptions

@@ -63,6 +63,8 @@ struct Ping: AsyncParsableCommand {
         var answers: [Double] = []
         var isLoggedIn = false
         for await event in messenger.events {
+            // What comes in meanwhile is for 'listen' and 'chat' to show.
+            if case .message = event { continue }
             output.common(event)
             switch event {
             case .ready:

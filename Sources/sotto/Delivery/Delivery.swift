@@ -20,6 +20,8 @@ struct Delivery: Sendable {
     private let options: DeliveryOptions
     private let deadline: ContinuousClock.Instant
     private let judge: NIOLockedValueBox<DeliveryJudge>
+    /// The process that is online with the home, when it is another.
+    private let other = NIOLockedValueBox<Int32?>(nil)
 
     init(_ item: Item, to contact: Contact, _ options: DeliveryOptions) {
         self.item = item
@@ -29,23 +31,28 @@ struct Delivery: Sendable {
         judge = NIOLockedValueBox(DeliveryJudge(goal: options.wait, takesMail: contact.state == .contact))
     }
 
+    /// To be called where signals are heeded: ``Online/heedingSignals(_:)``.
+    ///
     /// - Throws: ``Failure`` when what was asked for was not reached.
     func run(_ home: Home, _ common: CommonOptions, _ network: NetworkOptions, _ output: Output) async throws {
-        if options.wait != .queued {
-            try await Online.heedingSignals {
-                while await !beside(home, common, output) {
-                    do {
-                        try await Online.run(home, common, network) { messenger, home in
-                            try await follow(messenger, home, output)
-                        }
-                        return
-                    } catch HomeError.inUse {
-                        continue
-                    }
+        if options.wait != .queued { try await wait(home, common, network, output) }
+        if Task.isCancelled { throw Self.interruption }
+        try conclude(output)
+    }
+
+    private func wait(
+        _ home: Home, _ common: CommonOptions, _ network: NetworkOptions, _ output: Output
+    ) async throws {
+        while await !beside(home, common, output) {
+            do {
+                return try await Online.run(home, common, network) { messenger, home in
+                    try await follow(messenger, home, output)
                 }
+            } catch HomeError.inUse {
+                // Somebody was faster: beside them, then.
+                continue
             }
         }
-        try conclude(output, interrupted: Task.isCancelled)
     }
 
     // MARK: Online ourselves
@@ -63,6 +70,8 @@ struct Delivery: Sendable {
             var patience: Task<Void, Never>?
             defer { patience?.cancel() }
             for await event in messenger.events {
+                // What comes in meanwhile is for 'listen' and 'chat' to show.
+                if case .message = event { continue }
                 output.common(event)
                 switch judge.withLockedValue({ Self.take(event, item, contact, &$0) }) {
                 case .wait:
@@ -122,7 +131,9 @@ struct Delivery: Sendable {
     /// - Returns: whether that is the end; else nobody is online, and it is for us to be.
     private func beside(_ home: Home, _ common: CommonOptions, _ output: Output) async -> Bool {
         var told = MessageState.queued
-        while Home.onlineProcess(at: common.homeDirectory) != nil {
+        defer { if !Task.isCancelled, .now < deadline { other.withLockedValue { $0 = nil } } }
+        while let process = Home.onlineProcess(at: common.homeDirectory) {
+            other.withLockedValue { $0 = process }
             let state = (try? Self.state(item, contact, home)) ?? told
             if state != told, case .message(let id) = item { output.state(id, contact, state) }
             told = state
@@ -154,7 +165,7 @@ struct Delivery: Sendable {
     private static let interruption = Failure(
         "interrupted", "interrupted: what was written is stored, and goes out the next time")
 
-    private func conclude(_ output: Output, interrupted: Bool) throws {
+    private func conclude(_ output: Output) throws {
         let judge = judge.withLockedValue { $0 }
         let what = if case .message = item { "message" } else { "change" }
         if case .change = item {
@@ -162,7 +173,6 @@ struct Delivery: Sendable {
                 JSONLine(event: "change").adding("contact", .text(contact.name))
                     .adding("state", .text(judge.reached.rawValue)))
         }
-        if interrupted { throw Self.interruption }
         switch judge.reached {
         case .delivered, .read:
             output.say("delivered")
@@ -173,11 +183,16 @@ struct Delivery: Sendable {
         case .sent:
             throw Failure("undelivered", "\(contact.name) does not have the \(what) yet: the server keeps it")
         case .queued:
-            let reason = judge.serverFailure ?? judge.obstacle.map { "\(contact.name): \($0)" }
-            let place = "the \(what) waits on this device, and goes out when 'sotto listen' or 'sotto chat' runs"
+            let isOurs = other.withLockedValue { $0 == nil } && options.wait != .queued
+            let failure = isOurs ? judge.serverFailure : nil
+            let reason = failure ?? judge.obstacle.map { "\(contact.name): \($0)" }
+            let place =
+                isOurs || options.wait == .queued
+                ? "the \(what) waits on this device, and goes out when 'sotto listen' or 'sotto chat' runs"
+                : "the \(what) waits on this device; the program that is online will send it"
             let sentence = (reason.map { "\($0); " } ?? "") + place
             if let wait = options.wait, wait != .queued {
-                throw Failure(judge.serverFailure == nil ? "undelivered" : "server", sentence)
+                throw Failure(failure == nil ? "undelivered" : "server", sentence)
             }
             output.notice("waiting", contact, sentence)
             output.say("queued: \(sentence)")

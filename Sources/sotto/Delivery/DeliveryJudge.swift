@@ -20,7 +20,7 @@ struct DeliveryJudge {
     /// Why it is not further, as far as it was told.
     private(set) var obstacle: String?
     /// Why there is no connection to the server.
-    private(set) var serverFailure: String?
+    private(set) var serverFailure: String? = "the server does not answer"
     private var hasMailbox = false
 
     init(goal: DeliveryOptions.Wait?, takesMail: Bool) {
