@@ -15,7 +15,7 @@ extension Home {
             guard let before = try transaction.message(row, .outgoing, id: id.bytes), !before.isDeleted else {
                 throw SendError.unknownMessage
             }
-            let sequence = max(now &* 1000, before.sequence &+ 1)
+            let sequence = max(now &* 1000, (before.editSequence ?? before.sequence) &+ 1)
             _ = try transaction.editMessage(row, .outgoing, id: id.bytes, text: text, at: now, sequence: sequence)
             return MessageContent(
                 id: MessageID.random().bytes, sentAt: now, sequence: sequence, body: .edit(id: id.bytes, text: text))

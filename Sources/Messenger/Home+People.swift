@@ -25,7 +25,10 @@ extension Home {
             }
             var book = before
             var contact = before.contact(peer) ?? Contact(peer: peer, name: name)
-            contact.name = name
+            if contact.name != name {
+                try book.rename(contact.name, to: name)
+                contact.name = name
+            }
             contact.state = .requestedByUs
             contact.ourCapability = contact.ourCapability ?? Capability.generate()
             try book.put(contact)

@@ -23,10 +23,16 @@ extension Messenger {
     }
 
     /// Something is not on the disk yet, or is on its way to a receiver who is here or has a mailbox: leaving a moment later is better.
-    package var isBusy: Bool { pendingCommits > 0 || conversations.values.contains { isUnderWay($0) } }
+    package var isBusy: Bool {
+        pendingCommits > 0 || !mailDesk.acknowledgements.isEmpty || mailDesk.areCapabilitiesUnderWay
+            || mailDesk.isPublicationUnderWay || conversations.values.contains { isUnderWay($0) }
+    }
 
     private func isUnderWay(_ conversation: Conversation) -> Bool {
-        (conversation.session != nil || mailDesk.info != nil) && conversation.outbox.hasUnmailed
+        guard conversation.outbox.hasUnmailed else { return false }
+        if conversation.session != nil { return true }
+        return mailDesk.info != nil && conversation.contact.postage != nil && !conversation.outbox.hasUnencrypted
+            && conversation.mail.notBefore <= Self.monotonicClock()
     }
 
     /// Messages that the contact has not confirmed yet.

@@ -38,11 +38,20 @@ enum Online {
         let work = Task { try await body(messenger, home) }
         ending.ends(work)
         let result = await work.result
+        await linger(messenger)
         await messenger.stop()
         await messenger.settled()
         await thread.shutdown()
         try result.get()
         if StandardOutput.isBroken { throw ExitCode(1) }
+    }
+
+    /// What is left to say: receipts for what came in, above all. They would be said the next time, if that is too long.
+    private static func linger(_ messenger: Messenger) async {
+        let end = ContinuousClock.now + .seconds(1)
+        while await messenger.isBusy, .now < end {
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
+        }
     }
 
     /// Does something that signals may end before its time, as those that are online are ended.

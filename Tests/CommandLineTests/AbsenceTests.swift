@@ -79,8 +79,16 @@ import Testing
         try await bob.event("message") { $0["text"] == "beside" }
         let id = sent.events.first?["id"]
         try await alice.event("state") { $0["id"] == id && $0["state"] == "delivered" }
-        // Bob goes: then it waits with the program that is online.
         #expect(try await bob.end() == .code(0))
+        #expect(try await alice.end() == .code(0))
+        #expect(alice.problems == [])
+    }
+
+    @Test func waitsWithTheProgramThatIsOnline() async throws {
+        let server = try await Server.start(["--no-mailbox"])
+        let pair = try await Pair.make(server: server.url)
+        let alice = try pair.alice.start(["--json", "listen"])
+        try await alice.event("ready")
         let left = try await pair.alice.run(["send", "bob", "later", "--timeout", "0.5"])
         #expect(left.status == .code(0) && left.output.contains("the program that is online will send it"), "\(left)")
         let back = try await pair.listening()
@@ -88,6 +96,7 @@ import Testing
         #expect(try await back.end() == .code(0))
         #expect(try await alice.end() == .code(0))
         #expect(alice.problems == [])
+        await server.process.terminate()
     }
 
     @Test func everyAcceptedLineIsAnsweredOnceItIsStored() async throws {
@@ -135,7 +144,6 @@ import Testing
 
         let first = try await pair.listening()
         try await first.event("message") { $0["text"] == "two" }
-        try await first.event("session") { $0["state"] == "online" }
         try first.write("{\"to\":\"alice\",\"send\":\"seen\"}\n")
         try await alice.event("message") { $0["text"] == "seen" }
         #expect(try await first.end() == .code(0))

@@ -65,10 +65,9 @@ import Testing
         let pair = try await Common.shared.onlinePair()
         let watching = try pair.alice.start(["--json", "listen"])
         try await watching.event("ready")
-        let listening = try pair.bob.start(shell: "{ $sotto --json listen; echo \"status $?\" >&2; } | head -n 1")
-        try await listening.line("ready")
-        #expect(try await pair.alice.shell("true").status == .code(0))
-        // The next event finds no reader.
+        // After the session has opened, what comes next finds no reader.
+        let listening = try pair.bob.start(
+            shell: "{ $sotto --json listen; echo \"status $?\" >&2; } | grep -m 1 '\"state\":\"online\"'")
         try watching.write("{\"to\":\"bob\",\"send\":\"anybody?\"}\n")
         _ = try await listening.exit(within: .seconds(60))
         #expect(listening.errorText == "status 1\n")

@@ -31,7 +31,7 @@ import Testing
         (["ping", "x", "--timeout", "1e9"], "--timeout takes"),
         (["send", "x", "y", "--reply", "z"], "The value 'z' is invalid"),
         (["history"], "Missing expected argument '<name>'"),
-        (["history", "x", "--limit", "-1"], "--limit takes"),
+        (["history", "x", "--limit=-1"], "--limit takes"),
         (["history", "x", "--before", "12"], "The value '12' is invalid"),
         (["search", "x", "--limit", "0"], "--limit takes"),
         (["edit", "x", "0123", "text"], "The value '0123' is invalid"),

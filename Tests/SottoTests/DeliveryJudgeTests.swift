@@ -9,14 +9,16 @@ import Testing
         #expect(judge.serverFailure != nil)
         #expect(judge.serverCame() == .wait && judge.serverFailure == nil)
         #expect(judge.advanced(to: .queued) == .wait)
-        #expect(judge.contactIsAway(because: "not online") == .waitBriefly)
+        #expect(judge.contactIsAway(because: "not online") == .waitAtMost(seconds: DeliveryJudge.patience))
         #expect(judge.contactCame() == .wait && judge.obstacle == nil)
         #expect(judge.advanced(to: .delivered) == .done)
     }
 
     @Test func theMailboxWillDoForWhoIsAway() {
         var judge = DeliveryJudge(goal: nil, takesMail: true)
-        #expect(judge.mailboxOpened() == .wait && judge.contactIsAway(because: "not online") == .wait)
+        #expect(judge.mailboxOpened() == .wait)
+        #expect(
+            judge.contactIsAway(because: "not online") == .waitAtMost(seconds: DeliveryJudge.patienceWithMailbox))
         #expect(judge.advanced(to: .sent) == .done)
         var here = DeliveryJudge(goal: nil, takesMail: true)
         _ = here.mailboxOpened()
@@ -27,10 +29,12 @@ import Testing
     @Test func nobodyWaitsForAMailboxThatDoesNotTakeIt() {
         var judge = DeliveryJudge(goal: nil, takesMail: true)
         _ = judge.mailboxOpened()
-        #expect(judge.mailWasRefused(because: "full") == .waitBriefly && judge.obstacle == "full")
+        #expect(
+            judge.mailWasRefused(because: "full") == .waitAtMost(seconds: DeliveryJudge.patience)
+                && judge.obstacle == "full")
         var asked = DeliveryJudge(goal: nil, takesMail: false)
         _ = asked.mailboxOpened()
-        #expect(asked.contactIsAway(because: "not online") == .waitBriefly)
+        #expect(asked.contactIsAway(because: "not online") == .waitAtMost(seconds: DeliveryJudge.patience))
     }
 
     @Test func waitsForWhatIsAskedFor() {

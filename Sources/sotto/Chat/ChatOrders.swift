@@ -58,20 +58,28 @@ struct ChatOrders: Sendable {
     private func find(
         _ back: ChatCommand.Back, _ direction: StoredMessage.Direction
     ) throws -> StoredMessage {
+        let found = try contact.row.flatMap { row in
+            try home.vault.read { try Self.find(back, direction, row, $0) }
+        }
+        if let found { return found }
+        throw Failure(
+            "message",
+            direction == .incoming ? "there is no such message of theirs" : "there is no such message of yours")
+    }
+
+    private static func find(
+        _ back: ChatCommand.Back, _ direction: StoredMessage.Direction, _ contact: ContactRow, _ reader: VaultReader
+    ) throws -> StoredMessage? {
         var left = back
         var row = Int64.max
         while true {
-            let page = try home.history(contact, before: row, last: 256)
+            let page = try reader.messages(with: contact, before: row, last: 256)
             for message in page.reversed()
             where message.direction == direction && !message.isDeleted && message.kind == StoredMessage.textKind {
                 left -= 1
                 if left == 0 { return message }
             }
-            guard let first = page.first?.row else {
-                throw Failure(
-                    "message",
-                    direction == .incoming ? "there is no such message of theirs" : "there is no such message of yours")
-            }
+            guard let first = page.first?.row else { return nil }
             row = first
         }
     }

@@ -62,7 +62,7 @@ final class ChatView: Sendable {
             show(message)
         }
         state.withLockedValue { state in
-            state.shownRow = messages.last?.row ?? 0
+            state.shownRow = messages.map(\.row).max() ?? 0
             state.last = messages.last { $0.direction == .outgoing }.flatMap { MessageID($0.messageID) }
             state.status.lastState =
                 messages.last?.direction == .outgoing ? Self.word(messages.last?.state ?? .queued) : ""

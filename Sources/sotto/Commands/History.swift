@@ -41,37 +41,50 @@ struct History: AsyncParsableCommand {
                 return found.row
             }
             var printer = HistoryPrinter(contact: contact, output: output)
-            if limit > 0, limit <= Self.page {
-                for message in try home.history(contact, before: end ?? .max, last: limit) { printer.show(message) }
-            } else {
-                try showAll(home, contact, before: end ?? .max, &printer)
+            guard let row = contact.row else { return }
+            // One state of the history, whatever is written, sorted in or removed meanwhile.
+            try home.vault.read { reader in
+                try show(row, before: end, reader) { printer.show($0) }
             }
             if printer.isEmpty { output.notice("Nothing was said with \(contact.name) yet.") }
         }
     }
 
     /// Page by page, so that a long history needs no memory.
-    private func showAll(_ home: Home, _ contact: Contact, before end: Int64, _ printer: inout HistoryPrinter) throws {
-        var last = try limit == 0 ? 0 : firstRow(home, contact, before: end) - 1
-        while true {
-            let page = try home.history(contact, after: last, first: Self.page)
-            for message in page where message.row < end { printer.show(message) }
-            guard page.count == Self.page, let next = page.last?.row, next < end, !StandardOutput.isBroken else {
-                return
+    private func show(
+        _ contact: ContactRow, before end: Int64?, _ reader: VaultReader, _ body: (StoredMessage) -> Void
+    ) throws {
+        var last: Int64 = .min
+        if limit > 0 {
+            guard let first = try firstOfLast(contact, before: end, reader) else { return }
+            body(first)
+            last = first.row
+        }
+        while !StandardOutput.isBroken {
+            let page = try reader.messages(with: contact, after: last, first: Self.page)
+            for message in page {
+                if message.row == end { return }
+                body(message)
             }
+            guard page.count == Self.page, let next = page.last?.row else { return }
             last = next
         }
     }
 
-    /// The row of the first of the last ``limit`` messages.
-    private func firstRow(_ home: Home, _ contact: Contact, before end: Int64) throws -> Int64 {
-        var (row, left) = (end, limit)
-        while left > 0, let first = try home.history(contact, before: row, last: min(left, Self.page)).first {
-            // The count of a full page is known; a shorter one is the beginning.
-            left -= Self.page
-            row = first.row
+    /// The first of the last ``limit`` messages.
+    private func firstOfLast(
+        _ contact: ContactRow, before end: Int64?, _ reader: VaultReader
+    ) throws -> StoredMessage? {
+        var first: StoredMessage?
+        var left = limit
+        while left > 0 {
+            let count = min(left, Self.page)
+            let page = try reader.messages(with: contact, before: first?.row ?? end ?? .max, last: count)
+            first = page.first ?? first
+            guard page.count == count else { break }
+            left -= count
         }
-        return row
+        return first
     }
 }
 

@@ -11,8 +11,6 @@ struct Delivery: Sendable {
         case change(row: Int64)
     }
 
-    /// Seconds without anything better in sight, before that is believed.
-    static let patience = 1.5
     private static let glance = Duration.milliseconds(40)
 
     private let item: Item
@@ -75,11 +73,14 @@ struct Delivery: Sendable {
                 output.common(event)
                 switch judge.withLockedValue({ Self.take(event, item, contact, &$0) }) {
                 case .wait:
-                    if judge.withLockedValue(\.isOnline) { patience?.cancel() }
-                case .waitBriefly:
+                    guard judge.withLockedValue(\.isOnline) else { continue }
                     patience?.cancel()
+                    patience = nil
+                case .waitAtMost(let seconds):
+                    // From the first time on: attempts repeat.
+                    guard patience == nil else { continue }
                     patience = Task {
-                        guard (try? await Task.sleep(for: .seconds(Self.patience))) != nil else { return }
+                        guard (try? await Task.sleep(for: .seconds(seconds))) != nil else { return }
                         await messenger.stop()
                     }
                 case .done: return

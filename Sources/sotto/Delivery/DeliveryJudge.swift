@@ -5,12 +5,17 @@ struct DeliveryJudge {
     /// What to do next.
     enum Verdict: Equatable {
         case wait
-        /// Nothing better is in sight: wait a moment more, unless the contact comes.
-        case waitBriefly
+        /// Nothing better is in sight: wait so many seconds more, unless the contact comes.
+        case waitAtMost(seconds: Double)
         /// It has come as far as was asked for, or as it can come.
         case done
         case failed(reason: String)
     }
+
+    /// Seconds for a contact to come after all.
+    static let patience = 1.5
+    /// Seconds for the mailbox to get it: unless the contact was never there, that takes a moment only.
+    static let patienceWithMailbox = 5.0
 
     private let goal: DeliveryOptions.Wait?
     /// The contact takes mail from us: they are not only asked yet.
@@ -50,8 +55,8 @@ struct DeliveryJudge {
         isOnline = false
         obstacle = reason
         if reached == .sent, goal == nil { return .done }
-        // The mailbox gets it now.
-        return goal == nil && !(hasMailbox && takesMail) ? .waitBriefly : .wait
+        guard goal == nil else { return .wait }
+        return .waitAtMost(seconds: hasMailbox && takesMail ? Self.patienceWithMailbox : Self.patience)
     }
 
     mutating func serverCame() -> Verdict {
@@ -73,6 +78,6 @@ struct DeliveryJudge {
     /// The mailbox does not take it now.
     mutating func mailWasRefused(because reason: String) -> Verdict {
         obstacle = reason
-        return goal == nil && !isOnline ? .waitBriefly : .wait
+        return goal == nil && !isOnline ? .waitAtMost(seconds: Self.patience) : .wait
     }
 }
