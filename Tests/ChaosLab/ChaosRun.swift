@@ -164,7 +164,6 @@ private final class Play: Sendable {
     private func leave(_ proxy: LabProcess) async -> [String] {
         var failures: [String] = []
         for keeper in people.map(\.keeper) + [server] {
-            keeper.hold()
             if let complaint = await keeper.leave(within: .seconds(30)) { failures.append(complaint) }
         }
         proxy.closeInput()

@@ -103,7 +103,7 @@ final class Conductor: Sendable {
             try await talker.suffer(kill)
         } else {
             try await server.live(kill.life)
-            server.hold()
+            try await server.hold()
             defer { server.letGo() }
             await server.kill()
             try await Task.sleep(for: kill.absence)

@@ -112,8 +112,14 @@ final class Keeper: Sendable {
         }
     }
 
-    /// From now on nobody but the caller starts it.
-    func hold() { state.update { $0.isHeld = true } }
+    /// From now on nobody but the caller ends and starts it; waits until nobody else does.
+    func hold() async throws {
+        try await state.first("a turn with \(part.rawValue)", within: .seconds(300)) { state -> Void? in
+            guard !state.isHeld else { return nil }
+            state.isHeld = true
+            return ()
+        }
+    }
 
     func letGo() { state.update { $0.isHeld = false } }
 
@@ -130,9 +136,9 @@ final class Keeper: Sendable {
         try? await state.first("the end of \(part.rawValue)", within: .seconds(10)) { $0.isUp ? nil : () }
     }
 
-    /// Has it leave in good order. Returns what was wrong with that, if anything.
+    /// Has it leave in good order, and keeps hold of it. Returns what was wrong with that, if anything.
     func leave(within limit: Duration) async -> String? {
-        hold()
+        do { try await hold() } catch { return "\(error)" }
         try? await state.first("a word of \(part.rawValue)", within: .seconds(10)) {
             !$0.isUp || $0.hasSpoken ? () : nil
         }

@@ -128,7 +128,7 @@ final class Talker: Sendable {
         } catch {
             // Half a line is in the pipe: nobody can go on from there.
             state.update { $0.chokes += 1 }
-            keeper.hold()
+            try await keeper.hold()
             await keeper.kill()
             keeper.letGo()
         }
@@ -146,7 +146,7 @@ final class Talker: Sendable {
     /// Kills the program at a moment, and starts it again after a while.
     func suffer(_ kill: Fault.Kill) async throws {
         try await keeper.live(kill.life)
-        keeper.hold()
+        try await keeper.hold()
         defer { keeper.letGo() }
         if kill.moment != .atOnce {
             state.update { $0.trap = kill.moment }
