@@ -143,9 +143,21 @@ private final class Play: Sendable {
         }
         report.withLock { $0.settlingSeconds = (ContinuousClock.now - healed) / .seconds(1) }
         try await scan("running")
+        try await emptyQueues(until: deadline)
+    }
+
+    /// Both programs have to say themselves that nothing waits any more.
+    private func emptyQueues(until deadline: ContinuousClock.Instant) async throws {
         for talker in people {
-            let lines = (try? await world.sotto(talker.part, ["status"])) ?? []
-            world.evidence.write("faults", "\(talker.part.rawValue): \(lines)")
+            var waiting: [Int] = []
+            for await _ in Ticks(every: .milliseconds(500)) {
+                let lines = try await world.sotto(talker.part, ["status"])
+                waiting = lines.compactMap { Event($0) }.filter { $0.event == "queue" }.compactMap(\.waiting)
+                if waiting == [0] || ContinuousClock.now > deadline { break }
+            }
+            report.withLock {
+                $0.violations.add("left in a queue", waiting == [0] ? [] : ["\(talker.part.rawValue): \(waiting)"])
+            }
         }
     }
 

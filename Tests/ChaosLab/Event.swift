@@ -17,7 +17,7 @@ struct Event: Decodable, Sendable {
     var uri: String?
     var peer: String?
     var name: String?
-    var notice: String?
+    var waiting: Int?
 
     init?(_ line: String) {
         guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return nil }

@@ -212,7 +212,7 @@ extension Talker.State {
             errors[event.code ?? "?", default: 0] += 1
             if let number = event.ref.flatMap({ Int($0) }) { ledger.refused(number) }
         case "notice":
-            errors["notice \(event.code ?? event.kind ?? event.notice ?? "?")", default: 0] += 1
+            errors["notice \(event.kind ?? "?")", default: 0] += 1
         default: break
         }
         return false
