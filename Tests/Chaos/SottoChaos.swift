@@ -39,6 +39,7 @@ struct SottoChaos {
         if let seconds = try settings.number("limit") { options.limit = .seconds(seconds) }
         options.evidence = settings.text("evidence")
         options.isShort = settings.text("short") == "yes"
+        options.isOnDisk = settings.text("disk") == "real"
         options.progress = { say($0) }
         say(
             "seed \(options.seed): \(options.messages) messages, \(options.kills) kills, \(options.cuts) network cuts, \(options.fills) full disks"
@@ -72,7 +73,8 @@ struct ChaosUsage: Error, CustomStringConvertible {
 /// `--name value` pairs; what is not among them comes from the environment in capitals (SEED, MESSAGES, …).
 struct Settings {
     private static let known: Set<String> = [
-        "seed", "messages", "kills", "cuts", "fills", "limit", "evidence", "summary", "programs", "short", "listen",
+        "seed", "messages", "kills", "cuts", "fills", "limit", "evidence", "summary", "programs", "short", "disk",
+        "listen",
         "server", "repeats", "swaps", "doubles",
     ]
     private var values: [String: String] = [:]

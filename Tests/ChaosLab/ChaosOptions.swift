@@ -18,6 +18,8 @@ package struct ChaosOptions: Sendable {
     package var isShort = false
     /// Whether the homes are locked with a passphrase. To unlock one takes a second and 256 MiB, so not where there are many restarts.
     package var hasPassphrase = false
+    /// Whether homes and server are on the machine's own disk, where storing takes its time, instead of in memory. Such disks are not filled.
+    package var isOnDisk = false
     /// Of the mail frames: how many are repeated, made to change places, or (towards the server) doubled.
     package var repeats = 0.05
     package var swaps = 0.05

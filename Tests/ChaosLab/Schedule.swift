@@ -18,7 +18,7 @@ package struct Schedule: Sendable {
             faults.append(.kill(drawn))
         }
         for _ in 0..<options.cuts { faults.append(Self.cut(&random, options)) }
-        for index in 0..<options.fills {
+        for index in 0..<(options.isOnDisk ? 0 : options.fills) {
             let part = Part.allCases[index % Part.allCases.count]
             faults.append(.fill(part, for: random.milliseconds(options.isShort ? 300...900 : 300...3_000)))
         }

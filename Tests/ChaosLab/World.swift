@@ -44,7 +44,7 @@ package final class World: Sendable {
             plan.host("bob", behind: .addressRestricted)
         }
         let world = try World(options, lab, try Evidence(options.evidence))
-        for part in Part.allCases {
+        for part in Part.allCases where !options.isOnDisk {
             try await world.shell(
                 part, "mount -t tmpfs -o size=\(diskSize),mode=700 tmpfs '\(world.disk(part))'")
         }
