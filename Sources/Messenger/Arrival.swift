@@ -19,17 +19,17 @@ enum ArrivalEffect: Sendable {
     case confirmed([[UInt8]], [MessageID])
     /// The contact has seen these messages of ours.
     case read([MessageID])
-    /// The contact asks for what was in these envelopes of ours.
-    case wanted([[UInt8]])
+    /// The contact asks for what was in some envelopes of ours: it is to be encrypted again.
+    case wanted([RenamedEntry])
     /// The contact is another now: accepted us, or told something about themselves.
     case contact(Contact, isNew: Bool)
 }
 
 extension MessageContent.Body {
-    /// Whether somebody waits to hear that it was stored. Receipts and requests to repeat are repeated by their senders when they were lost.
+    /// Whether somebody waits to hear that it was stored. Receipts are repeated when what they speak of comes again.
     var wantsReceipt: Bool {
         switch self {
-        case .delivered, .read, .retry: false
+        case .delivered, .read: false
         default: true
         }
     }
@@ -72,7 +72,7 @@ extension VaultTransaction {
             }
             return read.isEmpty ? [] : [.read(read)]
         case .retry(let envelopes):
-            return [.wanted(envelopes)]
+            return [.wanted(try encryptAgain(envelopes, of: arrival.contact))]
         case .contactRequest, .contactAccept, .capability, .timer, .profile, .introduction:
             return try applyToContact(arrival)
         }
@@ -113,8 +113,8 @@ extension VaultTransaction {
             var message = StoredMessage(
                 contact: arrival.contact, direction: .incoming, messageID: content.id, text: "",
                 sentAt: content.sentAt, storedAt: arrival.now, state: .unread)
-            // A known kind of a version that is not known must not be taken for it.
-            message.kind = version == 1 ? kind : UInt8.max
+            // What is not known must not be taken for a text.
+            message.kind = version == 1 && kind != StoredMessage.textKind ? kind : UInt8.max
             message.payload = [version, kind] + bytes
             message.sequence = content.sequence
             return try append(message)

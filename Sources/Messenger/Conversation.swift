@@ -18,8 +18,12 @@ final class Conversation {
     let row: ContactRow
     var ratchet: PeerRatchet
     var outbox = Outbox()
+    /// The last row of the outbox that was looked at for entries of other processes.
+    var adoptedUpTo: Int64 = 0
     /// Envelopes of the contact on their way into the vault.
     var receiving: Set<[UInt8]> = []
+    /// Envelopes of ours that the contact has confirmed, while the vault is told.
+    var confirming: Set<[UInt8]> = []
 
     // MARK: Reaching the contact
 
@@ -54,6 +58,13 @@ final class Conversation {
         /// Nanoseconds on the monotonic clock; 0 for at once.
         var notBefore: UInt64 = 0
         var failures = 0
+        /// The last of them is no text: nothing follows before it is stored.
+        var isAlone = false
+
+        var mayGo: Bool { outstanding.isEmpty || (!isAlone && outstanding.count < Self.window) }
+
+        /// Whether an entry may go while others are under way.
+        func mayFollow(_ entry: Outbox.Entry) -> Bool { outstanding.isEmpty || entry.kind == StoredMessage.textKind }
     }
 
     struct PrekeyRequest {
@@ -163,7 +174,10 @@ final class Conversation {
     // MARK: In
 
     /// Whether more may be read: the answers to it must find room, in the queue and in the vault's.
-    var mayRead: Bool { frames.count < Self.frameQueueLimit && receiving.count < Self.receivingLimit }
+    var mayRead: Bool {
+        frames.count < Self.frameQueueLimit && receiving.count < Self.receivingLimit
+            && unreadable.count < Self.receivingLimit
+    }
 
     /// Reads what the session has.
     ///
@@ -200,11 +214,16 @@ struct RefillingBudget {
 
     /// Takes one, if there is one. `now` is in nanoseconds on a clock that never goes back.
     mutating func take(now: UInt64) -> Bool {
+        guard available(now: now) >= 1 else { return false }
+        level -= 1
+        return true
+    }
+
+    /// How many there are.
+    mutating func available(now: UInt64) -> Int {
         let seconds = Double(now &- min(at, now)) / 1e9
         if at > 0 { level = min(capacity, level + seconds / secondsEach) }
         at = now
-        guard level >= 1 else { return false }
-        level -= 1
-        return true
+        return Int(level)
     }
 }

@@ -1,4 +1,5 @@
 import CSodium
+import Identity
 import Vault
 import Wire
 
@@ -19,8 +20,20 @@ package enum Envelope {
     }
 }
 
+extension MessageContent.Body {
+    /// What tells a contact how mail reaches us: with the token of their invite it also makes us their contact, when they know us by nothing else.
+    static func introducing(as ownName: String, token: [UInt8]?, capability: [UInt8]) -> Self {
+        let name = Greeting.clipped(ownName)
+        guard let token, token.count == MessageContent.idByteCount else {
+            return .contactAccept(name: name, capability: capability)
+        }
+        return .introduction(name: name, token: token, capability: capability)
+    }
+}
+
 extension VaultTransaction {
-    /// Puts something into the outbox that is encrypted when somebody is online with this identity. `now` is in milliseconds since 1970.
+    /// Puts something into the outbox that is encrypted when somebody is online with this identity. `now` is in milliseconds since 1970. A contact who does not know yet how
+    /// mail reaches us is told first: who has not heard of us reads nothing else.
     ///
     /// - Returns: its row.
     /// - Throws: ``VaultError``; ``WireError`` when the content breaks its limits.
@@ -28,7 +41,17 @@ extension VaultTransaction {
     func enqueue(
         _ content: MessageContent, for contact: ContactRow, messageID: [UInt8]? = nil, now: UInt64
     ) throws -> Int64 {
-        try appendOutbox(
+        if var stored = try self.contact(contact), stored.state == .contact, stored.ourCapability == nil {
+            let capability = Capability.generate()
+            stored.ourCapability = capability
+            try updateContact(stored)
+            let body = MessageContent.Body.introducing(
+                as: try ContactBook(reading: self).ownName, token: stored.token, capability: capability)
+            try enqueue(
+                MessageContent(id: MessageID.random().bytes, sentAt: now, sequence: now &* 1000, body: body),
+                for: contact, now: now)
+        }
+        return try appendOutbox(
             OutboxEntry(
                 contact: contact, envelopeID: Envelope.placeholder(), messageID: messageID, kind: content.body.kind,
                 createdAt: now, ciphertext: [], content: try content.encode()))

@@ -20,7 +20,9 @@ extension Messenger {
 
     /// Reads what the contact sends, as fast as it can be stored and the front end takes it.
     func read(_ conversation: Conversation) {
-        while conversation.session != nil, conversation.mayRead, !events.isFull, !isStorageTroubled {
+        while conversation.session != nil, conversation.mayRead, !events.isFull, !isStorageTroubled,
+            pendingCommits < Self.commitLimit
+        {
             do {
                 let frames = try conversation.read()
                 for frame in frames { take(frame, from: conversation) }
@@ -52,7 +54,7 @@ extension Messenger {
         case .prekeys(let bundle):
             if bundle.isEmpty { give(prekeysTo: conversation) } else { take(prekeys: bundle, of: conversation) }
         case .unreadable(let envelopes):
-            encryptAgain(envelopes, of: conversation, abandoning: true)
+            encryptAgain(envelopes, of: conversation)
         case .typing(let isTyping):
             events.put(.typing(conversation.contact, isTyping))
         }
@@ -99,7 +101,10 @@ extension Messenger {
             return notOpened(envelope, of: conversation, origin, because: error)
         }
         conversation.ratchet = opened.next
-        if let next = opened.prekeys { prekeys = next }
+        if let next = opened.prekeys {
+            prekeys = next
+            mailDesk.oneTimePrekeyWasUsed()
+        }
         conversation.receiving.insert(envelope)
         let content = readable(opened.plaintext, envelope)
         let arrival = Arrival(contact: conversation.row, envelope: envelope, content: content, now: Home.wallClock())
@@ -132,6 +137,7 @@ extension Messenger {
             return isStored(envelope, of: conversation, origin, wantsReceipt: true)
         }
         logger.info("an envelope cannot be opened", metadata: ["reason": "\(error)"])
+        if error == .unknownPrekey { publishFreshPrekeys() }
         let mail: UInt64? = if case .mail(let number) = origin { number } else { nil }
         conversation.unreadable.append((envelope, mail))
         endTurn(for: conversation)
@@ -160,8 +166,8 @@ extension Messenger {
             confirmed(envelopes, messages, of: conversation.contact.peer)
         case .read(let messages):
             for id in messages { events.put(.state(id, conversation.contact, .read, reason: nil)) }
-        case .wanted(let envelopes):
-            encryptAgain(envelopes, of: conversation, abandoning: false)
+        case .wanted(let renamed):
+            renamedForRetry(renamed, of: conversation)
         case .contact(let contact, let isNew):
             conversation.contact = contact
             refreshBook()
@@ -218,6 +224,11 @@ extension Messenger {
         while !conversation.receipts.isEmpty {
             let part = Array(conversation.receipts.prefix(MessageContent.maximumIDs))
             conversation.receipts.removeFirst(part.count)
+            guard conversation.outbox.count < Outbox.limit else {
+                // Somebody who takes nothing from us learns nothing.
+                for (_, mail) in part { acknowledge(mail) }
+                continue
+            }
             try? put(
                 content(.delivered(envelopes: part.map(\.envelope))), to: conversation,
                 then: { messenger in for (_, mail) in part { messenger.acknowledge(mail) } })
@@ -227,12 +238,8 @@ extension Messenger {
     /// Asks the contact for what could not be decrypted: by its open session, or by a new ratchet session of ours.
     private func askAgain(_ conversation: Conversation) {
         guard !conversation.unreadable.isEmpty else { return }
-        guard conversation.repairs.take(now: Self.monotonicClock()) else {
-            // Too often: nothing is confirmed, so all of it comes again after a while.
-            conversation.unreadable = []
-            conversation.session?.close(code: CloseCode.done, reason: "cannot read what you send")
-            return
-        }
+        // Too often: nothing of it is confirmed, and it is asked for together with what comes meanwhile.
+        guard conversation.repairs.take(now: Self.monotonicClock()) else { return }
         let asked = Array(conversation.unreadable.prefix(ConversationFrame.maximumIDs))
         conversation.unreadable.removeFirst(asked.count)
         if !conversation.unreadable.isEmpty { endTurn(for: conversation) }
@@ -248,8 +255,11 @@ extension Messenger {
         guard !byMail.isEmpty else { return }
         conversation.ratchet = conversation.ratchet.abandoning()
         let mails = byMail.compactMap(\.mail)
+        let (state, row) = (conversation.ratchet, conversation.row)
+        // The mails are deleted once the request is stored; it waits until the contact confirms it.
         try? put(
             content(.retry(envelopes: byMail.map(\.envelope))), to: conversation,
+            before: { try $0.setRatchet(state.encode(), for: row) },
             then: { messenger in for mail in mails { messenger.acknowledge(mail) } })
     }
 }

@@ -20,7 +20,7 @@ extension Messenger {
         switch frame {
         case .mailbox(let info): opened(info)
         case .item(let mail, _, let envelope):
-            mailDesk.inbox.append(MailDesk.Item(mail: mail, envelope: envelope))
+            mailDesk.take(MailDesk.Item(mail: mail, envelope: envelope))
             readMail()
         case .stored(let request):
             if case .mail(let conversation, let envelope)? = mailDesk.answered(request) {
@@ -47,18 +47,23 @@ extension Messenger {
 
     /// The server keeps mail. Tells it what it does not know, and gives it what waits.
     private func opened(_ info: MailboxInfo) {
-        mailDesk.info = info
+        guard mailDesk.open(info) else { return }
         events.put(.mailbox(waiting: Int(info.waiting)))
+        maintainMail(oneTimeKeysLeft: Int(info.oneTimeKeysLeft), isAnother: bookkeeping.generation != info.generation)
+    }
+
+    /// Renews what the server must know, and what was mailed long ago.
+    ///
+    /// - Parameter isAnother: the server has lost all of it.
+    func maintainMail(oneTimeKeysLeft: Int, isAnother: Bool) {
         let now = Home.wallClock()
-        let isAnother = bookkeeping.generation != info.generation
         let isOld = now &- min(now, bookkeeping.renewedAt) > Self.renewal
         if isAnother {
             try? prekeys.startAfresh(now: now)
             bookkeeping.capabilitiesDigest = []
-            bookkeeping.generation = info.generation
-        } else {
-            _ = try? prekeys.maintain(for: home.identity, now: now, oneTimeLeftOnServer: Int(info.oneTimeKeysLeft))
+            bookkeeping.generation = mailDesk.info?.generation
         }
+        _ = try? prekeys.maintain(for: home.identity, now: now, oneTimeLeftOnServer: oneTimeKeysLeft)
         if isAnother || isOld {
             bookkeeping.renewedAt = now
             for conversation in conversations.values { conversation.outbox.nothingIsMailed() }
@@ -79,7 +84,7 @@ extension Messenger {
     // MARK: What others need to reach us
 
     /// Gives the server new prekeys, when there are some that it does not have. They are stored by now.
-    private func publishPrekeys() {
+    func publishPrekeys() {
         guard mailDesk.info != nil, !mailDesk.isPublicationUnderWay, prekeys.needsPublishing,
             let publication = try? prekeys.publication(for: home.identity)
         else { return }
@@ -87,6 +92,15 @@ extension Messenger {
         mailDesk.isPublicationUnderWay =
             node?.sendMail(
                 .publishPrekeys(request: request, publication: publication.encode())) == true
+        if !mailDesk.isPublicationUnderWay { mailDesk.askAgainLater(now: Self.monotonicClock()) }
+    }
+
+    /// Somebody uses prekeys that we do not have, as after a backup was put back: whoever begins from now on gets others.
+    func publishFreshPrekeys() {
+        guard refreshments.take(now: Self.monotonicClock()), (try? prekeys.startAfresh(now: Home.wallClock())) != nil
+        else { return }
+        commit(
+            { [prekeys] in try $0.setPrekeys(prekeys.encode()) }, then: { messenger, _ in messenger.publishPrekeys() })
     }
 
     /// Tells the server whose mail we take, when that is not what it was told last.
@@ -112,6 +126,7 @@ extension Messenger {
         let request = mailDesk.number(.capabilities(digest))
         mailDesk.areCapabilitiesUnderWay =
             isSent && node?.sendMail(.capabilities(request: request, operation: .commit, digests: last)) == true
+        if !mailDesk.areCapabilitiesUnderWay { mailDesk.askAgainLater(now: Self.monotonicClock()) }
     }
 
     private func capabilityDigests() -> [CapabilityDigest] {
@@ -193,13 +208,16 @@ extension Messenger {
 
     // MARK: Out
 
-    /// Gives the mailbox what waits for an absent contact, in order. A refusal can change the order; the receiver restores it.
+    /// Gives the mailbox what waits for an absent contact, in order: texts many at a time, since a refusal that changes their order is put right by the receiver;
+    /// what changes something alone.
     func mailOut(_ conversation: Conversation) {
         let now = Self.monotonicClock()
         guard mailDesk.info != nil, options.policy != .direct, usesMail(conversation, now: now) else { return }
-        while conversation.mail.outstanding.count < Conversation.MailAttempt.window, conversation.mail.notBefore <= now,
-            let entry = conversation.outbox.nextToMail(besides: conversation.mail.outstanding),
-            let frame = mailFrame(entry, conversation)
+        // Who has not accepted us takes nothing but the request.
+        let only = conversation.contact.postage == nil ? MessageContent.requestKind : nil
+        while conversation.mail.mayGo, conversation.mail.notBefore <= now,
+            let entry = conversation.outbox.nextToMail(besides: conversation.mail.outstanding, only: only),
+            conversation.mail.mayFollow(entry), let frame = mailFrame(entry, conversation)
         {
             let request = mailDesk.number(.mail(to: conversation, envelope: entry.envelope))
             guard node?.sendMail(frame(request)) == true else {
@@ -207,6 +225,7 @@ extension Messenger {
                 return
             }
             conversation.mail.outstanding.insert(entry.envelope)
+            conversation.mail.isAlone = entry.kind != StoredMessage.textKind
         }
     }
 
@@ -265,6 +284,8 @@ extension Messenger {
         switch request {
         case .mail(let conversation, let envelope):
             conversation.mail.outstanding.remove(envelope)
+            // Those that were under way together are refused together.
+            guard conversation.mail.notBefore <= now else { return }
             conversation.mail.notBefore = now &+ max(wait, Self.backoff(conversation.mail.failures))
             if conversation.mail.failures == 0, let text = reason.explanation {
                 events.put(.notice(conversation.contact, .mailRefused(text)))
@@ -276,8 +297,10 @@ extension Messenger {
             conversation.prekeyRequest.failures += 1
         case .publication:
             mailDesk.isPublicationUnderWay = false
+            mailDesk.askAgainLater(now: now)
         case .capabilities:
             mailDesk.areCapabilitiesUnderWay = false
+            mailDesk.askAgainLater(now: now)
         }
     }
 
@@ -291,13 +314,13 @@ extension Messenger {
         while !mailDesk.isHeld, !events.isFull, !isStorageTroubled,
             mailDesk.processing.count < Conversation.receivingLimit, let item = mailDesk.next()
         {
-            guard let opened = try? MailSeal.open(item.envelope, recipient: home.identity) else {
+            guard let opened = item.opened ?? opened(item.envelope) else {
                 // No version of ours can ever read it.
                 acknowledge(item.mail)
                 continue
             }
             guard let contact = contact(opened.sender), contact.state != .requestsUs else {
-                takeFromStranger(opened.ciphertext, opened.sender, item)
+                takeFromStranger(MailDesk.Item(mail: item.mail, envelope: item.envelope, opened: opened), opened)
                 continue
             }
             guard contact.isWelcome, let conversation = conversation(with: contact) else {
@@ -307,6 +330,11 @@ extension Messenger {
             }
             take(opened.ciphertext, from: conversation, by: .mail(item.mail))
         }
+    }
+
+    private func opened(_ envelope: [UInt8]) -> (ciphertext: [UInt8], sender: PeerID)? {
+        guard let opened = try? MailSeal.open(envelope, recipient: home.identity) else { return nil }
+        return (opened.ciphertext, opened.sender)
     }
 
     /// The server may delete the mail: what it says is stored, with the receipt for it, or of no use.
@@ -328,8 +356,8 @@ extension MessageContent {
     /// The number of a contact request.
     static let requestKind: UInt8 = 6
 
-    /// Whether nothing is lost when the mailbox has it and it is forgotten: receipts and repeated requests are sent again when what they speak of comes again, and strangers confirm nothing.
-    static func isForgottenOnceMailed(_ kind: UInt8) -> Bool { [5, requestKind, 9].contains(kind) }
+    /// Whether nothing is lost when the mailbox has it and it is forgotten: receipts are sent again when what they speak of comes again, and strangers confirm nothing.
+    static func isForgottenOnceMailed(_ kind: UInt8) -> Bool { [5, requestKind].contains(kind) }
 }
 
 extension MailRefusal {

@@ -123,6 +123,7 @@ extension Messenger {
         }
         guard let conversation = conversation(with: current) else { throw .contact(.unknown(name: contact.name)) }
         guard conversation.outbox.count < Outbox.limit else { throw .queueFull }
+        introduceOurselves(to: conversation)
         return conversation
     }
 
@@ -135,7 +136,7 @@ extension Messenger {
         let row = conversation.row
         let before = try message(id, in: row)
         guard before.direction == .outgoing, !before.isDeleted else { throw .unknownMessage }
-        let content = content(.edit(id: id.bytes, text: text), after: before.sequence)
+        let content = content(.edit(id: id.bytes, text: text), after: before.editSequence ?? before.sequence)
         try change(content, conversation) {
             try $0.editMessage(
                 row, .outgoing, id: id.bytes, text: text, at: content.sentAt, sequence: content.sequence)
@@ -184,7 +185,9 @@ extension Messenger {
 
     /// The user has seen what a contact wrote, up to a row of the history. Tells the contact unless the user does not want that.
     package func markSeen(_ contact: Contact, upTo row: Int64 = .max) {
-        guard let conversation = conversation(with: contact) else { return }
+        guard let contact = self.contact(contact.peer), contact.isWelcome,
+            let conversation = conversation(with: contact)
+        else { return }
         let contactRow = conversation.row
         let peer = contact.peer
         let tells = book.sendsReadReceipts

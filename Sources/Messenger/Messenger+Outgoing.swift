@@ -14,10 +14,12 @@ extension Messenger {
     ///
     /// - Parameters:
     ///   - message: the row of the history that it carries.
+    ///   - before: what is stored first.
     ///   - alongside: what is stored with it.
     ///   - then: once all of that is on the disk.
     func put(
         _ content: MessageContent, to conversation: Conversation, message: StoredMessage? = nil,
+        before: @escaping @Sendable (VaultTransaction) throws -> Void = { _ in },
         alongside: @escaping @Sendable (VaultTransaction) throws -> Void = { _ in },
         then: @escaping @Sendable (isolated Messenger) -> Void = { _ in },
         otherwise: @escaping @Sendable (isolated Messenger, any Error) -> Void = { _, _ in }
@@ -45,6 +47,7 @@ extension Messenger {
             createdAt: Home.wallClock(), ciphertext: ciphertext ?? [], content: plaintext)
         commit(
             { [state] transaction in
+                try before(transaction)
                 if let state { try transaction.setRatchet(state.encode(), for: row) }
                 if let message { try transaction.appendMessage(message) }
                 try alongside(transaction)
@@ -87,12 +90,17 @@ extension Messenger {
 
     /// The contact says that it has stored these envelopes.
     func confirmed(_ envelopes: [[UInt8]], by conversation: Conversation) {
+        // Words about what never was, and repetitions, cost the disk nothing.
+        let envelopes = envelopes.filter {
+            conversation.outbox.contains($0) && conversation.confirming.insert($0).inserted
+        }
+        guard !envelopes.isEmpty else { return }
         let row = conversation.row
         let peer = conversation.contact.peer
         commit(
             { try $0.confirm(envelopes, of: row) },
             then: { messenger, confirmed in
-                messenger.confirmed(confirmed.gone, confirmed.messages, of: peer)
+                messenger.confirmed(envelopes, confirmed.messages, of: peer)
             })
     }
 
@@ -100,6 +108,7 @@ extension Messenger {
     func confirmed(_ envelopes: [[UInt8]], _ messages: [MessageID], of peer: PeerID) {
         guard let conversation = conversations[peer] else { return }
         conversation.outbox.remove(Set(envelopes))
+        conversation.confirming.subtract(envelopes)
         conversation.awaitedSince = conversation.outbox.sentCount > 0 ? Self.monotonicClock() : nil
         conversation.isHedging = false
         for id in messages { events.put(.state(id, conversation.contact, .delivered, reason: nil)) }
@@ -178,32 +187,35 @@ extension Messenger {
         }
     }
 
-    /// The contact could not decrypt these envelopes: what is in them is encrypted again.
-    ///
-    /// - Parameter abandoning: the ratchet session that they were encrypted with is not to be used any more. Otherwise the contact has opened a new one to ask.
-    func encryptAgain(_ envelopes: [[UInt8]], of conversation: Conversation, abandoning: Bool) {
-        let named = envelopes.filter { conversation.outbox.contains($0) }
-        guard !named.isEmpty, conversation.repairs.take(now: Self.monotonicClock()) else { return }
-        if abandoning { conversation.ratchet = conversation.ratchet.abandoning() }
-        let state = conversation.ratchet
-        let row = conversation.row
-        let peer = conversation.contact.peer
-        let renamed = named.map { (old: $0, new: Envelope.placeholder()) }
-        for (old, new) in renamed { conversation.outbox.replace(old, by: new, ciphertext: nil, isStored: false) }
+    /// The contact says in the session that it cannot decrypt these envelopes: what is in them is encrypted again, in a new ratchet session.
+    func encryptAgain(_ envelopes: [[UInt8]], of conversation: Conversation) {
+        guard envelopes.contains(where: { conversation.outbox.contains($0) }) else { return }
+        guard conversation.repairs.take(now: Self.monotonicClock()) else {
+            // The next session sends all of it again.
+            conversation.session?.close(code: CloseCode.done, reason: "cannot be read")
+            return
+        }
+        conversation.ratchet = conversation.ratchet.abandoning()
+        let (state, row, peer) = (conversation.ratchet, conversation.row, conversation.contact.peer)
         commit(
             { transaction in
                 try transaction.setRatchet(state.encode(), for: row)
-                for (old, new) in renamed {
-                    guard let entry = try transaction.outboxEntry(envelope: old) else { continue }
-                    try transaction.replaceOutbox(row: entry.row, envelopeID: new, ciphertext: [])
-                }
+                return try transaction.encryptAgain(envelopes, of: row)
             },
-            then: { messenger, _ in
+            then: { messenger, renamed in
                 guard let conversation = messenger.conversations[peer] else { return }
-                for (_, new) in renamed { conversation.outbox.stored(new) }
-                messenger.events.put(.notice(conversation.contact, .repaired))
-                messenger.advance(conversation)
+                messenger.renamedForRetry(renamed, of: conversation)
             })
+    }
+
+    /// Entries of the outbox have lost their ciphertexts, and are called otherwise.
+    func renamedForRetry(_ renamed: [RenamedEntry], of conversation: Conversation) {
+        guard !renamed.isEmpty else { return }
+        for entry in renamed {
+            conversation.outbox.replace(entry.before, by: entry.after, ciphertext: nil, isStored: true)
+        }
+        events.put(.notice(conversation.contact, .repaired))
+        advance(conversation)
     }
 
     // MARK: Introductions
@@ -213,13 +225,8 @@ extension Messenger {
         guard conversation.contact.state == .contact, conversation.contact.ourCapability == nil else { return }
         let capability = Capability.generate()
         conversation.contact.ourCapability = capability
-        let name = Greeting.clipped(book.ownName)
-        let body: MessageContent.Body =
-            if let token = conversation.contact.token, token.count == MessageContent.idByteCount {
-                .introduction(name: name, token: token, capability: capability)
-            } else {
-                .contactAccept(name: name, capability: capability)
-            }
+        let body = MessageContent.Body.introducing(
+            as: book.ownName, token: conversation.contact.token, capability: capability)
         let row = conversation.row
         try? put(
             content(body), to: conversation,
@@ -236,5 +243,27 @@ extension Messenger {
         let now = Home.wallClock()
         lastSequence = max(lastSequence &+ 1, now &* 1000, sequence &+ 1)
         return MessageContent(id: id.bytes, sentAt: now, sequence: lastSequence, body: body)
+    }
+}
+
+/// An entry of the outbox that is to be encrypted again.
+struct RenamedEntry: Sendable {
+    /// The envelope that it was.
+    let before: [UInt8]
+    /// What it is called until there is another.
+    let after: [UInt8]
+}
+
+extension VaultTransaction {
+    /// Takes the ciphertexts of these envelopes away, as far as they wait for this contact, so that what is in them is encrypted again.
+    func encryptAgain(_ envelopes: [[UInt8]], of contact: ContactRow) throws(VaultError) -> [RenamedEntry] {
+        var renamed: [RenamedEntry] = []
+        for envelope in envelopes {
+            guard let entry = try outboxEntry(envelope: envelope), entry.contact == contact else { continue }
+            let name = Envelope.placeholder()
+            try replaceOutbox(row: entry.row, envelopeID: name, ciphertext: [])
+            renamed.append(RenamedEntry(before: envelope, after: name))
+        }
+        return renamed
     }
 }

@@ -120,7 +120,9 @@ extension Messenger {
     func dial(_ conversation: Conversation) {
         guard conversation.session == nil, !isStopped else { return }
         if conversation.dialedAt == nil { conversation.dialedAt = Self.monotonicClock() }
-        node?.connect(to: conversation.contact.peer, policy: options.policy.policy)
+        // Who has not accepted us does not learn our addresses by our asking.
+        let policy = conversation.contact.state == .contact ? options.policy : .relay
+        node?.connect(to: conversation.contact.peer, policy: policy.policy)
     }
 
     private func interrupted(_ conversation: Conversation, reason: String) {

@@ -10,6 +10,9 @@ import Wire
 // was submitted. When the vault fails, everything that was submitted after the failure fails too (an epoch), and the state in memory is read from the vault again.
 
 extension Messenger {
+    /// So many units of work may be under way; beyond, nothing more is read.
+    static let commitLimit = 4_096
+
     /// Stores something, and goes on once it is on the disk.
     ///
     /// - Parameters:
@@ -21,12 +24,18 @@ extension Messenger {
         then: @escaping @Sendable (isolated Messenger, R) -> Void,
         otherwise: @escaping @Sendable (isolated Messenger, any Error) -> Void = { _, _ in }
     ) {
+        guard !mustReload else {
+            // What led to this is not stored, and will be taken back.
+            loop.execute { [self] in assumeIsolated { otherwise($0, VaultError.superseded) } }
+            return
+        }
         let unitEpoch = epoch
         pendingCommits += 1
         vault.submitReturning(in: unitEpoch, work) { [self] result in
             loop.execute {
                 self.assumeIsolated { messenger in
                     messenger.pendingCommits -= 1
+                    if messenger.pendingCommits == Self.commitLimit / 2 { messenger.resumeAll() }
                     switch result {
                     case .success(let value):
                         then(messenger, value)
@@ -42,11 +51,10 @@ extension Messenger {
     private func failed(_ error: any Error, in unitEpoch: VaultEpoch) {
         logger.error("not stored", metadata: ["reason": "\(error)"])
         guard unitEpoch == epoch else { return }
-        // First the epoch, then what is really there.
-        epoch = vault.epoch
         if let failure = error as? VaultError, failure != .closed { events.put(.notice(nil, .storage(failure))) }
         reload()
         storageRetries += 1
+        storageFailedAt = Self.monotonicClock()
         let delay = min(Int64(250) << min(storageRetries, 5), 5_000)
         isStorageTroubled = true
         loop.scheduleTask(in: .milliseconds(delay)) { [weak self] in
@@ -56,31 +64,37 @@ extension Messenger {
 
     private func tryStorageAgain() {
         guard !isStopped else { return }
+        if mustReload { reload() }
+        guard !mustReload else {
+            loop.scheduleTask(in: .seconds(5)) { [weak self] in self?.assumeIsolated { $0.tryStorageAgain() } }
+            return
+        }
         commit(
             { _ in },
             then: { messenger, _ in
                 messenger.isStorageTroubled = false
-                messenger.storageRetries = 0
                 messenger.resumeAll()
             })
     }
 
     /// Reads the state of every conversation from the vault again. Sessions whose envelopes were not stored are closed, so that they come again.
     private func reload() {
+        mustReload = true
+        // First the epoch, then what is really there.
+        epoch = vault.epoch
         do {
             try loadPrekeys()
             for conversation in conversations.values {
-                let lost = !conversation.receiving.isEmpty
                 conversation.receiving = []
+                conversation.confirming = []
                 conversation.stored = []
                 conversation.receipts = []
                 conversation.unreadable = []
                 try load(conversation)
-                if lost || conversation.session != nil {
-                    conversation.session?.close(code: CloseCode.done, reason: "could not store")
-                }
+                conversation.session?.close(code: CloseCode.done, reason: "could not store")
             }
             mailDesk.beginAgain()
+            mustReload = false
         } catch {
             logger.error("the vault cannot be read", metadata: ["reason": "\(error)"])
         }
@@ -116,36 +130,46 @@ extension Messenger {
         }
         // Also when the clock was put back since: what is written later has a larger number.
         lastSequence = max(lastSequence, try vault.read { try $0.lastSequence(to: row) })
+        if let stored = try vault.read({ try $0.contact(row) }) { conversation.contact = Contact(stored) }
         conversation.outbox = Outbox()
+        conversation.adoptedUpTo = 0
         var last: Int64 = 0
         while true {
             let page = try vault.read { try $0.outbox(for: row, after: last, first: 256) }
             for entry in page { conversation.outbox.append(Outbox.Entry(entry)) }
-            guard let end = page.last?.row, page.count == 256 else { return }
+            guard let end = page.last?.row else { return }
             last = end
+            conversation.adoptedUpTo = end
         }
     }
 
     /// Takes in what another process has put into a contact's outbox.
     func adoptForeignEntries(_ conversation: Conversation) throws {
-        let known = Set(conversation.outbox.entries.map(\.envelope))
         let knownRows = Set(conversation.outbox.entries.compactMap(\.row))
-        var last: Int64 = 0
         while true {
-            let page = try vault.read { try $0.outbox(for: conversation.row, after: last, first: 256) }
-            for entry in page where !knownRows.contains(entry.row) && !known.contains(entry.envelopeID) {
+            // Rows grow in the order of commits: what is behind this one was never looked at.
+            let page = try vault.read {
+                try $0.outbox(for: conversation.row, after: conversation.adoptedUpTo, first: 256)
+            }
+            for entry in page
+            where !knownRows.contains(entry.row) && !conversation.outbox.contains(entry.envelopeID) {
                 conversation.outbox.append(Outbox.Entry(entry))
             }
-            guard let end = page.last?.row, page.count == 256 else { return }
-            last = end
+            guard let end = page.last?.row else { return }
+            conversation.adoptedUpTo = end
         }
     }
 
     /// Reads one's own prekeys, or makes them.
     func loadPrekeys() throws {
         let stored = try vault.read { reader -> PrekeySet? in
-            guard let state = try reader.prekeys() else { return nil }
-            return try? PrekeySet(decoding: state, owner: home.identity.peerID)
+            // Prekeys that cannot be read are lost: others are made, and published.
+            do {
+                guard let state = try reader.prekeys() else { return nil }
+                return try? PrekeySet(decoding: state, owner: home.identity.peerID)
+            } catch VaultError.damaged {
+                return nil
+            }
         }
         if let stored {
             prekeys = stored

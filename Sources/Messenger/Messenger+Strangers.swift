@@ -6,16 +6,16 @@ import Wire
 // Who is no contact can do two things by mail: come with an invite of ours, or ask. Neither learns anything from it, and both are bounded.
 
 extension Messenger {
-    func takeFromStranger(_ ciphertext: [UInt8], _ sender: PeerID, _ item: MailDesk.Item) {
+    func takeFromStranger(_ item: MailDesk.Item, _ mailed: (ciphertext: [UInt8], sender: PeerID)) {
+        let (ciphertext, sender) = mailed
         guard mailDesk.deferred.isEmpty, strangers.take(now: Self.monotonicClock()) else {
             return mailDesk.putOff(item)
         }
         let mail = item.mail
         let fresh = PeerRatchet(own: home.identity.peerID, peer: sender)
         guard sender != home.identity.peerID,
-            let opened = try? fresh.decrypting(ciphertext, identity: home.identity, prekeys: prekeys),
-            let content = try? MessageContent(decoding: opened.plaintext)
-        else { return acknowledge(mail) }
+            let opened = open(ciphertext, with: fresh), let content = try? MessageContent(decoding: opened.plaintext)
+        else { return mailDesk.keepForIntroduction(item, now: Self.monotonicClock()) }
         let newcomer = Newcomer(
             peer: sender, envelope: Envelope.id(of: ciphertext), ratchet: opened.next, prekeys: opened.prekeys,
             now: Home.wallClock())
@@ -27,7 +27,18 @@ extension Messenger {
                 try $0.note(newcomer, called: name, greeting: greeting, capability: capability)
             }
         default:
-            acknowledge(mail)
+            mailDesk.keepForIntroduction(item, now: Self.monotonicClock())
+        }
+    }
+
+    private func open(
+        _ ciphertext: [UInt8], with ratchet: PeerRatchet
+    ) -> (next: PeerRatchet, plaintext: [UInt8], prekeys: PrekeySet?)? {
+        do {
+            return try ratchet.decrypting(ciphertext, identity: home.identity, prekeys: prekeys)
+        } catch {
+            if error == .unknownPrekey { publishFreshPrekeys() }
+            return nil
         }
     }
 
@@ -36,13 +47,14 @@ extension Messenger {
         _ newcomer: Newcomer, _ mail: UInt64, _ work: @escaping @Sendable (VaultTransaction) throws -> Contact?
     ) {
         mailDesk.isHeld = true
-        let before = prekeys
-        if let next = newcomer.prekeys { prekeys = next }
+        if let next = newcomer.prekeys {
+            prekeys = next
+            mailDesk.oneTimePrekeyWasUsed()
+        }
         commit(
             work,
             then: { messenger, contact in
                 messenger.mailDesk.isHeld = false
-                if contact == nil, newcomer.prekeys != nil { messenger.prekeys = before }
                 messenger.welcome(contact, newcomer, mail)
             }, otherwise: { messenger, _ in messenger.mailDesk.isHeld = false })
     }
@@ -50,12 +62,12 @@ extension Messenger {
     private func welcome(_ contact: Contact?, _ newcomer: Newcomer, _ mail: UInt64) {
         guard let contact else { return acknowledge(mail) }
         refreshBook()
-        conversations[contact.peer] = nil
         guard contact.state == .contact, let conversation = conversation(with: contact) else {
             events.put(.request(contact))
             return acknowledge(mail)
         }
         events.put(.contact(contact))
+        mailDesk.takeUpEarly()
         introduceOurselves(to: conversation)
         conversation.receipts.append((newcomer.envelope, mail))
         endTurn(for: conversation)
@@ -78,7 +90,10 @@ extension VaultTransaction {
     fileprivate func admit(
         _ newcomer: Newcomer, called name: String, token: [UInt8], capability: [UInt8]
     ) throws -> Contact? {
-        guard let contact = try admit(newcomer.peer, called: name, token: token, now: newcomer.now) else { return nil }
+        // What was heard once is a repetition, whatever became of its sender.
+        guard try !hasReceived(envelope: newcomer.envelope),
+            let contact = try admit(newcomer.peer, called: name, token: token, now: newcomer.now)
+        else { return nil }
         return try keep(newcomer, as: contact) { stored in stored.theirCapability = capability }
     }
 
@@ -86,8 +101,12 @@ extension VaultTransaction {
     fileprivate func note(
         _ newcomer: Newcomer, called name: String, greeting: String, capability: [UInt8]
     ) throws -> Contact? {
+        guard try !hasReceived(envelope: newcomer.envelope) else { return nil }
         let before = try ContactBook(reading: self)
-        let isKnown = before.contact(newcomer.peer) != nil
+        // Somebody else may have decided meanwhile.
+        let known = before.contact(newcomer.peer)
+        guard known == nil || known?.state == .requestsUs else { return nil }
+        let isKnown = known != nil
         let waiting = before.contacts.count { $0.state == .requestsUs }
         guard isKnown || waiting < ContactBook.maximumRequests, isKnown || before.hasRoomForAdmission else {
             return nil

@@ -38,6 +38,10 @@ package actor Messenger {
     var epoch: VaultEpoch
     var pendingCommits = 0
     var storageRetries = 0
+    /// When the vault failed last, in nanoseconds.
+    var storageFailedAt: UInt64 = 0
+    /// What is in memory is not what is stored, and could not be read: until it is, nothing is stored.
+    var mustReload = false
     /// The vault fails: nothing more is taken in until it does not.
     var isStorageTroubled = false
     var prekeys: PrekeySet
@@ -48,10 +52,16 @@ package actor Messenger {
 
     // MARK: Turns and mail
     var unfinished: Set<PeerID> = []
+    /// The book or the outbox was changed: what waits in it must be looked at.
+    var isWaitingUnread = false
+    /// When what grows old was looked after last, in nanoseconds.
+    var maintainedAt: UInt64 = 0
     var isTurnEnding = false
     var mailDesk = MailDesk()
     /// Bounds the public-key work that strangers cause.
-    var strangers = RefillingBudget(capacity: 32, secondsEach: 1)
+    var strangers = RefillingBudget(capacity: 64, secondsEach: 0.1)
+    /// Bounds how often others can make us publish new prekeys: once an hour.
+    var refreshments = RefillingBudget(capacity: 1, secondsEach: 3_600)
 
     /// - Throws: ``HomeError`` or ``VaultError`` when the home cannot be read.
     package init(home: Home, options: MessengerOptions, thread: EventThread, logger: Logger) throws {
@@ -118,6 +128,12 @@ package actor Messenger {
                     let ratchet = try? PeerRatchet(decoding: state, own: own.peerID, peer: contact.peer)
                 else { continue }
                 try transaction.setRatchet(ratchet.abandoning().encode(), for: row)
+            }
+            // What the contacts were told since by which their mail reaches us is not known: they are told anew.
+            for contact in contacts where contact.state == .contact {
+                guard let row = contact.row, var stored = try transaction.contact(row) else { continue }
+                stored.ourCapability = nil
+                try transaction.updateContact(stored)
             }
             if let state = try transaction.prekeys(),
                 var prekeys = try? PrekeySet(decoding: state, owner: own.peerID)
@@ -192,9 +208,7 @@ package actor Messenger {
             }
             conversation.contact = contact
         }
-        guard node != nil else { return }
-        registerCapabilities()
-        loop.execute { [weak self] in self?.assumeIsolated { messenger in try? messenger.loadWaiting() } }
+        isWaitingUnread = true
     }
 
     /// Brings everybody into memory for whom something waits, or who does not know yet how to reach us.
@@ -212,34 +226,6 @@ package actor Messenger {
             advance(conversation)
             if needsSession(conversation) { dial(conversation) }
         }
-    }
-
-    // MARK: Housekeeping
-
-    private func keepHouse() {
-        guard !isStopped else { return }
-        refreshBook()
-        expireMessages()
-        if mailDesk.takeUpDeferred() { readMail() }
-        let now = Self.monotonicClock()
-        for conversation in conversations.values where !conversation.outbox.isEmpty {
-            if let since = conversation.awaitedSince, now &- since > Self.hedgeDelay { conversation.isHedging = true }
-            // Who was asked for prekeys and did not answer is asked again; the answers are bounded by their giver.
-            if conversation.outbox.hasUnencrypted, now &- (conversation.askedAt ?? now) > Self.hedgeDelay {
-                conversation.prekeyRequest.wasAsked = false
-            }
-            if conversation.outbox.hasUnencrypted || conversation.outbox.hasUnmailed { advance(conversation) }
-        }
-    }
-
-    /// Goes on everywhere after something stood in the way.
-    func resumeAll() {
-        for conversation in conversations.values {
-            read(conversation)
-            advance(conversation)
-        }
-        readMail()
-        sendAcknowledgements()
     }
 
     // MARK: Clocks

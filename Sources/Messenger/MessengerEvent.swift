@@ -87,7 +87,7 @@ package enum MessengerNotice: Sendable, Equatable {
     case storage(VaultError)
     /// The contact's mailbox does not take mail now; why, in words.
     case mailRefused(String)
-    /// This home was restored from a backup: what happened after it is asked for again.
+    /// This home was restored from a backup: whatever its contacts still have for it comes again.
     case restored
 }
 

@@ -30,6 +30,7 @@ struct Outbox {
     }
 
     private(set) var entries: [Entry] = []
+    private var names: Set<[UInt8]> = []
     /// The first so many were handed to the session that is open now.
     private(set) var sentCount = 0
     private var bytes = 0
@@ -55,6 +56,7 @@ struct Outbox {
             bytes += entry.ciphertext?.count ?? 0
         }
         if !entry.isEncrypted { unencryptedCount += 1 }
+        names.insert(entry.envelope)
         entries.append(entry)
     }
 
@@ -85,6 +87,8 @@ struct Outbox {
         guard let index = entries.firstIndex(where: { $0.envelope == envelope }) else { return }
         bytes += (ciphertext?.count ?? 0) - (entries[index].ciphertext?.count ?? 0)
         unencryptedCount += (ciphertext == nil ? 1 : 0) - (entries[index].isEncrypted ? 0 : 1)
+        names.remove(envelope)
+        names.insert(new)
         entries[index].envelope = new
         entries[index].ciphertext = ciphertext
         entries[index].isEncrypted = ciphertext != nil
@@ -106,6 +110,7 @@ struct Outbox {
             if !entry.isEncrypted { unencryptedCount -= 1 }
         }
         guard !removed.isEmpty else { return [] }
+        names.subtract(envelopes)
         entries.removeAll { envelopes.contains($0.envelope) }
         sentCount = sent
         mailedCount = entries.firstIndex { !$0.isMailed } ?? entries.count
@@ -127,8 +132,12 @@ struct Outbox {
     mutating func handedOver() { sentCount += 1 }
 
     /// What the mailbox gets next, besides what is on its way to it.
-    func nextToMail(besides outstanding: Set<[UInt8]>) -> Entry? {
-        let next = entries[mailedCount...].first { !$0.isMailed && !outstanding.contains($0.envelope) }
+    ///
+    /// - Parameter kind: of this kind only; `nil` for all.
+    func nextToMail(besides outstanding: Set<[UInt8]>, only kind: UInt8?) -> Entry? {
+        let next = entries[mailedCount...].first {
+            !$0.isMailed && (kind == nil || $0.kind == kind) && !outstanding.contains($0.envelope)
+        }
         guard let next, next.isStored, next.isEncrypted else { return nil }
         return next
     }
@@ -138,7 +147,7 @@ struct Outbox {
         entries.lazy.filter { !$0.isEncrypted && $0.isStored }.prefix(count).map(\.envelope)
     }
 
-    func contains(_ envelope: [UInt8]) -> Bool { entries.contains { $0.envelope == envelope } }
+    func contains(_ envelope: [UInt8]) -> Bool { names.contains(envelope) }
 
     private func lastIndex(of envelope: [UInt8]) -> Int? { entries.lastIndex { $0.envelope == envelope } }
 }

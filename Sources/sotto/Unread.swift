@@ -27,7 +27,7 @@ final class Unread: Sendable {
 
     /// Hands out what the user has not seen, of these contacts, each contact's messages in order.
     func show(of contacts: [Contact], _ body: (StoredMessage, Contact) -> Void) throws {
-        for contact in contacts {
+        for contact in contacts where contact.isWelcome {
             var last: Int64 = 0
             while true {
                 let page = try home.unread(contact, after: last, first: Self.page)

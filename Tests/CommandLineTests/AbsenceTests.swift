@@ -230,7 +230,7 @@ import Testing
         #expect(try await pair.alice.json(["send", "bob", "x", "--wait", "queued"]).status == .code(0))
         let alone = try await pair.alice.json(["status"])
         #expect(alone.events.first?.flag("online") == false && alone.events.first?.flag("connected") == nil)
-        #expect(alone.events.last?.number("waiting") == 1 && alone.events.last?.number("mailed") == 0, "\(alone)")
+        #expect(alone.events.last?.number("waiting") ?? 0 >= 1 && alone.events.last?.number("mailed") == 0, "\(alone)")
         let listening = try await pair.listening()
         let alice = try pair.alice.start(["--json", "listen"])
         try await alice.event("state") { $0["state"] == "delivered" }

@@ -135,4 +135,35 @@ import Testing
         let invite = try #require(try await pair.alice.json(["invite"]).events.first?["uri"])
         #expect(invite.contains("@chat.example.org?") && invite.contains("n=Alice%20B."))
     }
+
+    /// A home that was made before there was a vault: its key, and its contact book with one verified contact.
+    private static let oldKey =
+        ""
+        + "U09UVE9LRVkBAL28pb7yl5AqNe2KFjpJMqTR+c1U76I3Vie4j4Zlh46HdmJG1yKGP4Sba9pX5aHhG0sTXDr9cG1rNM2c5JKL"
+        + "s8mv1bUDKeIoTfwOWrd/VLV5ZVBOTzyQZ/LCccma5O2aZA=="
+    private static let oldBook =
+        ""
+        + "U09UVE9CSwEAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhfocymV8dZllUffPiILJoQO1aBSTKvT8TPOFdY+udWQb/pYt1ex4XEh"
+        + "hv3PZR8GZ4tEKVJ66uRs80f3poM9Gs7TVvoetl449b5zTSVQz0tWdeuLvTkwwNv+UmudalGdFskSyadSeU37JOFN1igu5cyA"
+        + "9zZ7sdxzEbnNatbajwIu62DiPUuP5CQKn5sTgvWB8QSbAlhUodjPZ1UtL/HHKk2quQFqDbJD8no2rwQRB60R9L+EtHumB+32"
+        + "jBnm6mJvqfui3mFQOg4BFM4QhLcPIT7Z9KxxkLmcHTtJrZc1oWGLp5pwGSQ7bQ=="
+
+    @Test func anOlderHomeIsTakenOverOnce() async throws {
+        let folder = try TemporaryFolder("cli")
+        let user = User("home", in: folder)
+        try FileManager.default.createDirectory(
+            atPath: user.home, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        for (name, content) in [("identity.key", Self.oldKey), ("book.sealed", Self.oldBook)] {
+            let file = "\(user.home)/\(name)"
+            try #require(Data(base64Encoded: content)).write(to: URL(filePath: file))
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+        }
+        let first = try await user.json(["contacts"])
+        #expect(first.status == .code(0) && first.events.first?["name"] == "Bob", "\(first)")
+        #expect(first.events.first?.flag("verified") == true && first.errors.contains("moved into the vault"))
+        #expect(!FileManager.default.fileExists(atPath: "\(user.home)/book.sealed"))
+        let second = try await user.json(["settings"])
+        #expect(
+            second.status == .code(0) && second.errors.isEmpty && second.events.first?["value"] == "me", "\(second)")
+    }
 }

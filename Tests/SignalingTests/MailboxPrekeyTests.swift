@@ -101,7 +101,7 @@ import Wire
             // Of other frames.
             [0x11], [0x11, 0, 0, 0, 1] + peer.bytes + [UInt8](repeating: 0, count: 16), [0x15, 0, 0],
             [0x15, 0, 2] + [UInt8](repeating: 0, count: 8), [0x17, 0, 0, 0, 1] + peer.bytes,
-            [0x19, 0, 0, 0, 1, 4, 0, 0], [0x19, 0, 0, 0, 1, 3, 0, 0],
+            [0x19, 0, 0, 0, 1, 4, 0, 0],
             [0x19, 0, 0, 0, 1, 1, 0, 2] + peer.bytes.dropLast(),
             [0x1A, 0, 0, 0, 1] + peer.bytes + [UInt8](repeating: 1, count: 16) + [1],
             [0x1A, 0, 0, 0, 1] + peer.bytes + [UInt8](repeating: 0, count: 16 + 2_049),

@@ -120,6 +120,7 @@ import Wire
             #expect(try await bob.take([Self.capability]))
             #expect(try await bob.take([], .replace))
             let again = try await MailClient(try server.url, identity)
+            #expect(try await !again.take([], .commit))
             #expect(try await again.mail(again.key, Self.capability, [1]) == nil)
         }
     }

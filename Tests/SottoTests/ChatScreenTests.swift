@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import sotto
@@ -66,6 +67,38 @@ import Testing
         let expected = (1...20).map { "00:00 bob: message \($0)" } + [footer, "> typing"]
         #expect(rows(terminal) == expected)
         #expect(terminal.screen.visible.count == 5)
+        screen.close()
+    }
+
+    @Test func dividesTheConversation() {
+        let (terminal, screen) = chat()
+        screen.showDivider("Sat 2026-11-21\u{1B}[2J")
+        screen.show(incoming: "hello", from: "bob", at: Self.time)
+        #expect(rows(terminal) == ["── Sat 2026-11-21[2J ──", "00:00 bob: hello", footer, ">"])
+        screen.close()
+    }
+
+    @Test func saysWhenALineIsBeingWritten() {
+        let terminal = TestTerminal()
+        let told = NIOLockedValueBox<[Bool]>([])
+        let screen = ChatScreen(contact: "bob", terminal: terminal) { isTyping in
+            told.withLockedValue { $0.append(isTyping) }
+        }
+        terminal.type("he")
+        terminal.type("llo\r")
+        terminal.type("/edit x\r")
+        terminal.type("x")
+        screen.close()
+        terminal.type("y")
+        #expect(told.withLockedValue { $0 } == [true, false, true, false])
+    }
+
+    @Test func theStatusLineTellsOfTheLastMessageAndOfWriting() {
+        let (terminal, screen) = chat(columns: 80)
+        var status = ChatStatus(path: .relay, verified: false, connected: true)
+        (status.isTyping, status.lastState) = (true, "read")
+        screen.setStatus(status)
+        #expect(rows(terminal) == ["── bob · through the relay · not verified · is writing · read ──", ">"])
         screen.close()
     }
 

@@ -165,7 +165,7 @@ struct Block: AsyncParsableCommand {
         abstract: "Shut somebody out: no messages, no sign of you.",
         usage: "sotto block NAME [options]",
         discussion:
-            "What was said stays; what waits for them is dropped. They are not told. 'sotto unblock' lets them in again."
+            "What was said stays; what waits for them is dropped. They learn no more than that you do not accept them. 'sotto unblock' lets them in again."
     )
 
     @OptionGroup var common: CommonOptions

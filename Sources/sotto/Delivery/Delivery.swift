@@ -136,7 +136,11 @@ struct Delivery: Sendable {
         while let process = Home.onlineProcess(at: common.homeDirectory) {
             other.withLockedValue { $0 = process }
             let state = (try? Self.state(item, contact, home)) ?? told
-            if state != told, case .message(let id) = item { output.state(id, contact, state) }
+            if state != told, case .message(let id) = item {
+                // Between two glances it can come further than one step.
+                if state == .read, told != .delivered { output.state(id, contact, .delivered) }
+                output.state(id, contact, state)
+            }
             told = state
             let verdict = judge.withLockedValue { $0.advanced(to: state) }
             if verdict != .wait || .now >= deadline { return true }

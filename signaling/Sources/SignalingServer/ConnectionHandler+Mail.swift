@@ -119,7 +119,8 @@ extension ConnectionHandler {
             session?.mail?.staged = nil
             change = .replace(Array(staged.union(digests)))
         case (.commit, nil):
-            return close(.protocolError, reason: "a list of capabilities that was not begun")
+            // Its beginning was refused, or never came.
+            return finish(.refused(request: answer.request, reason: .tooFast, retryAfter: 1_000), cost: answer.cost)
         }
         mailbox.change(change, of: peer) { result in answer.send(result.map { Self.verdict($0, answer.request) }) }
     }
