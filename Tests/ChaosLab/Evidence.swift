@@ -13,12 +13,13 @@ package final class Evidence: Sendable {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
 
-    /// Adds a line to a file.
-    package func write(_ file: String, _ line: String) {
+    /// Adds a line to a file, or its beginning.
+    package func write(_ file: String, _ line: String, limit: Int = 300) {
         guard let folder else { return }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         let text =
-            String(format: "%10.3f  ", seconds) + (line.utf8.count > 400 ? line.prefix(300) + " …" : line[...]) + "\n"
+            String(format: "%10.3f  ", seconds) + (line.utf8.count > limit ? line.prefix(limit) + " …" : line[...])
+            + "\n"
         files.withLock { files in
             let path = "\(folder)/\(file).log"
             if files[file] == nil {

@@ -86,7 +86,9 @@ final class Keeper: Sendable {
                 return state.process
             }
             let errors = process?.errorText ?? ""
-            if !errors.isEmpty { evidence.write("\(part.rawValue)-errors", "run \(run):\n\(errors.suffix(20_000))") }
+            if !errors.isEmpty {
+                evidence.write("\(part.rawValue)-errors", "run \(run):\n\(errors.suffix(60_000))", limit: .max)
+            }
             state.update { state in
                 guard state.run == run, !state.isHeld, !isExcused else { return }
                 state.collapses.append("\(part.rawValue) \(status): \(errors.suffix(400))")
