@@ -161,6 +161,8 @@ import Testing
         "UPDATE history SET body = zeroblob(100) WHERE id = 1",
         "UPDATE history SET body = x'' WHERE id = 1",
         "UPDATE history SET state = 99 WHERE id = 1",
+        "UPDATE history SET position = 9223372036854775807 WHERE id = 1",
+        "UPDATE history SET position = -9223372036854775807 - 1 WHERE id = 2",
         "UPDATE prekeys SET state = substr(state, 1, length(state) - 1)",
         "UPDATE header SET key = zeroblob(72)",
         "UPDATE header SET vault = zeroblob(16)",
