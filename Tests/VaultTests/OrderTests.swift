@@ -103,7 +103,7 @@ import Testing
         return try vault.writeAndWait { [bob] tx in
             var (total, largest) = (0, 0)
             func changes() throws -> Int { Int(try tx.session.row("SELECT total_changes()")?.integer(0) ?? 0) }
-            for number in 0..<400 {
+            for number in 0..<200 {
                 var message = StoredMessage.sample(bob, 1_000_000 + number, "late", .incoming)
                 message.sequence = UInt64(sequence(number))
                 let before = try changes()
@@ -111,7 +111,7 @@ import Testing
                 let written = try changes() - before
                 (total, largest) = (total + written, max(largest, written))
             }
-            return (total / 400, largest)
+            return (total / 200, largest)
         }
     }
 
