@@ -163,7 +163,8 @@ enum ModuleGraph {
         rule(
             "ChaosLab", .session, folder: "Tests/ChaosLab", own: ["NATLab", "TestTools"],
             foreign: nio.union(system),
-            "It runs the real programs and judges them from outside: of formats it knows what a script knows, and WebSocket frames."),
+            "It runs the real programs and judges them from outside: of formats it knows what a script knows, and WebSocket frames."
+        ),
         rule(
             "sotto-chaos", .program, folder: "Tests/Chaos", own: ["ChaosLab", "NATLab"], foreign: system,
             "It is the command line of the chaos test."),

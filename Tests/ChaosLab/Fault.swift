@@ -57,7 +57,9 @@ package enum Fault: Sendable {
     }
 
     enum Resource: Hashable, Sendable {
-        case program(Part), network(Part), disk(Part)
+        case program(Part)
+        case network(Part)
+        case disk(Part)
     }
 }
 
