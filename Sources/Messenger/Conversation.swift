@@ -84,6 +84,8 @@ final class Conversation {
     var receipts: [(envelope: [UInt8], mail: UInt64)] = []
     /// Envelopes that could not be read, with the mail when they came in one.
     var unreadable: [(envelope: [UInt8], mail: UInt64?)] = []
+    /// Mails of the contact that are kept by the server until something was said about them.
+    var unansweredMails: [UInt64] { receipts.map(\.mail) + unreadable.compactMap(\.mail) }
     /// Bounds how often the contact can make us ask for a new ratchet session.
     var repairs = RefillingBudget(capacity: 8, secondsEach: 2)
     /// Bounds how many prekeys the contact gets from us.

@@ -69,9 +69,12 @@ struct MailDesk {
 
     /// A mail came in. One that is beyond all measure is passed over: it will come again.
     mutating func take(_ item: Item) {
-        guard inbox.count + processing.count + deferred.count < Self.limit else { return }
+        guard count < Self.limit else { return }
         inbox.append(item)
     }
+
+    /// Mails that came in and were not acknowledged yet.
+    var count: Int { inbox.count + processing.count + deferred.count }
 
     /// A one-time prekey that the server had is used up.
     mutating func oneTimePrekeyWasUsed() {

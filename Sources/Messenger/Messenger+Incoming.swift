@@ -116,7 +116,11 @@ extension Messenger {
                 return try transaction.apply(arrival)
             },
             then: { messenger, effects in
-                guard let conversation = messenger.conversations[peer] else { return }
+                guard let conversation = messenger.conversations[peer] else {
+                    // Shut out meanwhile: they hear nothing, and their mail has been read.
+                    if case .mail(let mail) = origin { messenger.acknowledge(mail) }
+                    return
+                }
                 conversation.receiving.remove(envelope)
                 for effect in effects { messenger.show(effect, conversation) }
                 messenger.isStored(envelope, of: conversation, origin, wantsReceipt: wantsReceipt)
@@ -206,8 +210,8 @@ extension Messenger {
             flush(conversation)
             read(conversation)
         }
-        readMail()
         sendAcknowledgements()
+        readMail()
     }
 
     private func sayStored(_ conversation: Conversation) {
@@ -255,8 +259,13 @@ extension Messenger {
         }
         let byMail = asked.filter { $0.mail != nil }
         guard !byMail.isEmpty else { return }
-        conversation.ratchet = conversation.ratchet.abandoning()
         let mails = byMail.compactMap(\.mail)
+        guard conversation.outbox.count < Outbox.limit else {
+            // Somebody who takes nothing from us is asked for nothing.
+            for mail in mails { acknowledge(mail) }
+            return
+        }
+        conversation.ratchet = conversation.ratchet.abandoning()
         let (state, row) = (conversation.ratchet, conversation.row)
         // The mails are deleted once the request is stored; it waits until the contact confirms it.
         try? put(

@@ -312,7 +312,8 @@ extension Messenger {
     /// Looks at the mail that came, as fast as it can be stored and the front end takes it.
     func readMail() {
         while !mailDesk.isHeld, !events.isFull, !isStorageTroubled,
-            mailDesk.processing.count < Conversation.receivingLimit, let item = mailDesk.next()
+            mailDesk.processing.count < Conversation.receivingLimit,
+            mailDesk.acknowledgements.count < MailDesk.limit, let item = mailDesk.next()
         {
             guard let opened = item.opened ?? opened(item.envelope) else {
                 // No version of ours can ever read it.

@@ -38,7 +38,11 @@ extension Messenger {
                 try $0.admit(greeting.peer, called: greeting.name, token: greeting.token, now: now)
             }
             refreshBook()
-            if let admitted { events.put(.contact(admitted)) }
+            guard let admitted else { return nil }
+            events.put(.contact(admitted))
+            // What they had mailed before.
+            mailDesk.takeUpEarly()
+            scheduleEndOfTurn()
             return admitted
         } catch {
             logger.error("cannot remember a new contact", metadata: ["reason": "\(error)"])
@@ -76,6 +80,7 @@ extension Messenger {
             take(frame)
         case .mailWritable:
             sendAcknowledgements()
+            readMail()
             for conversation in conversations.values { mailOut(conversation) }
         }
     }

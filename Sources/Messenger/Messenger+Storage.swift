@@ -73,7 +73,11 @@ extension Messenger {
             { _ in },
             then: { messenger, _ in
                 messenger.isStorageTroubled = false
-                messenger.resumeAll()
+                guard let info = messenger.mailDesk.info else { return messenger.resumeAll() }
+                // What the server is to be told may be among what was not stored.
+                messenger.maintainMail(
+                    oneTimeKeysLeft: Int(info.oneTimeKeysLeft),
+                    isAnother: messenger.bookkeeping.generation != info.generation)
             })
     }
 

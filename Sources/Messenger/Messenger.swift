@@ -203,6 +203,8 @@ package actor Messenger {
         for conversation in conversations.values {
             guard let contact = book.contact(conversation.contact.peer), contact.isWelcome else {
                 conversations[conversation.contact.peer] = nil
+                // They hear nothing more, and what they mailed is of no use or was stored.
+                for mail in conversation.unansweredMails { acknowledge(mail) }
                 conversation.session?.close(code: CloseCode.refused, reason: "")
                 continue
             }

@@ -20,6 +20,10 @@ package final class ScriptedCore {
     private(set) var ratchet: ScriptedRatchet?
     /// Whether envelopes are confirmed as soon as they come.
     package var confirmsEnvelopes = true
+    /// Whether the server may delete mails as soon as they come.
+    package var acknowledgesMail = true
+    /// The number of the last request to the server's mailbox.
+    var lastRequest: UInt32 = 0
     private weak var owner: ScriptedPeer?
     private let identity: Identity
     private let loop: NIOIsolatedEventLoop
@@ -54,10 +58,15 @@ package final class ScriptedCore {
 
     private func adopt(_ session: SecureSession, with peer: PeerID) {
         transport = session
-        if partner != peer { ratchet = try? ScriptedRatchet(identity, with: peer) }
-        partner = peer
+        correspond(with: peer)
         conversation = nil
         decoder = ConversationFrameDecoder()
+    }
+
+    /// From now on envelopes are for this peer, and come from it.
+    func correspond(with peer: PeerID) {
+        if partner != peer { ratchet = try? ScriptedRatchet(identity, with: peer) }
+        partner = peer
     }
 
     /// Opens the conversation; the other side learns of it with the first frame.
@@ -81,6 +90,7 @@ package final class ScriptedCore {
 
     func handle(_ event: SignalingEvent) {
         guard case .relay(let from, let segmentSize, let packets) = event else {
+            if case .mail(.item(let mail, _, let envelope)) = event { take(mail, envelope) }
             owner?.signals.append(event)
             return
         }
@@ -112,6 +122,14 @@ package final class ScriptedCore {
     private func isNew(_ destination: [UInt8]) -> Bool {
         guard let transport else { return true }
         return destination != transport.firstConnectionID && ConnectionTag(destination.prefix(8)) != transport.tag
+    }
+
+    private func take(_ mail: UInt64, _ envelope: [UInt8]) {
+        let opened = try? MailSeal.open(envelope, recipient: identity)
+        let content = opened.flatMap { $0.sender == partner ? try? ratchet?.open($0.ciphertext) : nil }
+        owner?.mails.append(
+            ReceivedMail(mail: mail, sender: opened?.sender, ciphertext: opened?.ciphertext ?? [], content: content))
+        if acknowledgesMail { _ = client.send(.acknowledge(mails: [mail])) }
     }
 
     // MARK: Out

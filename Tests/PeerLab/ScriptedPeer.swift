@@ -21,6 +21,8 @@ package final class ScriptedPeer: Sendable {
     package let frames = EventLog<ConversationFrame>()
     /// What was in the envelopes that came.
     package let envelopes = EventLog<OpenedEnvelope>()
+    /// What the server's mailbox had for this peer.
+    package let mails = EventLog<ReceivedMail>()
     private let loop: any EventLoop
     private let core: NIOLoopBoundBox<ScriptedCore?>
 

@@ -25,6 +25,9 @@ final class ScriptedRatchet {
 
     func bundle() throws -> [UInt8] { try prekeys.bundle(for: identity, to: peer, now: Self.now).encode() }
 
+    /// What others may begin with who do not meet this peer.
+    func publication() throws -> [UInt8] { try prekeys.publication(for: identity).encode() }
+
     func start(with bundle: [UInt8]) throws {
         guard !ratchet.canSend else { return }
         ratchet = try ratchet.starting(with: try PrekeyBundle(decoding: bundle), identity: identity, now: Self.now)
