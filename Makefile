@@ -5,9 +5,14 @@ PREFIX ?= /usr/local
 # and what it shows (when a path changes) does not depend on the difference. `make demo CONFIGURATION=release` works too.
 CONFIGURATION ?= debug
 FUZZ_RUNS ?= 1000000
+# Of `make chaos`; SEED, LIMIT (seconds) and EVIDENCE (a folder for everything the programs say) may be given, too.
+MESSAGES ?= 100000
+KILLS ?= 500
+CUTS ?= 200
+FILLS ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build install format lint bench clean matrix asan tsan fuzz bootstrap
+.PHONY: help demo test build install format lint bench clean matrix chaos asan tsan fuzz bootstrap
 # One build at a time: Swift's package manager uses all cores itself.
 .NOTPARALLEL:
 
@@ -48,6 +53,14 @@ matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write 
 	swift build --build-tests
 	SOTTO_MATRIX_OUT="$(CURDIR)/docs/nat-matrix.md" \
 		swift test --skip-build --disable-xctest --filter '^NATMatrixTests\.'
+
+chaos: bootstrap ## kill, cut and fill everything while two people talk; nothing may get lost (SEED, MESSAGES, KILLS, CUTS)
+	swift build --configuration release --product sotto
+	swift build --configuration release --product sotto-signal
+	swift build --configuration release --product sotto-chaos
+	@MESSAGES="$(MESSAGES)" KILLS="$(KILLS)" CUTS="$(CUTS)" FILLS="$(FILLS)" \
+		SUMMARY="$${SUMMARY:-$(CURDIR)/.build/chaos.txt}" \
+		"$$(swift build --configuration release --show-bin-path)/sotto-chaos"
 
 # No report of leaks at exit: Swift programs end with their thread pools, contexts and argument trees in use, and the
 # report cannot tell those from what was lost. What must not grow has tests of its own (ResourceTests, LifecycleTests).

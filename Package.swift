@@ -155,6 +155,12 @@ let package = Package(
         .executableTarget(
             name: "sotto-demo", dependencies: ["NATLab", "TestTools"], path: "Tests/Demo", swiftSettings: strict),
         tests("NATLabTests", ["NATLab"]),
+        .target(
+            name: "ChaosLab", dependencies: ["NATLab", "TestTools", nioConcurrency, nioCore, nioPosix],
+            path: "Tests/ChaosLab", swiftSettings: strict),
+        .executableTarget(
+            name: "sotto-chaos", dependencies: ["ChaosLab", "NATLab"], path: "Tests/Chaos", swiftSettings: strict),
+        tests("ChaosTests", ["ChaosLab", "NATLab", "TestTools", "sotto", "sotto-signal", "sotto-chaos"]),
         tests("NATMatrixTests", ["NATLab", "TestTools"]),
         tests("CommandLineTests", ["NATLab", "TestTools", "sotto", "sotto-signal"]),
     ]

@@ -147,12 +147,16 @@ extension VaultTransaction {
         message.editSequence = arrival.content.sequence
         message.editedAt = isDeleted ? nil : arrival.content.sentAt
         message.isDeleted = isDeleted
+        message.isProvisional = true
         return message
     }
 
     private func append(_ message: StoredMessage) throws(VaultError) -> [ArrivalEffect] {
-        guard let row = try appendMessage(message), let stored = try self.message(row: row) else { return [] }
-        return [.message(stored)]
+        switch try appendMessage(message) {
+        case .added(let stored): return [.message(stored)]
+        case .completed(let stored): return [.changed(stored)]
+        case .known: return []
+        }
     }
 
     /// What a contact says about themselves, or what is between us.

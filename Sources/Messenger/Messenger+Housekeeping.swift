@@ -56,10 +56,16 @@ extension Messenger {
         sendAcknowledgements()
     }
 
+    /// Forgets envelopes and removed messages that nobody sends any more.
+    private func prune() {
+        commit(
+            { try $0.prune(now: Home.wallClock()) }, then: { messenger, count in if count > 0 { messenger.prune() } })
+    }
+
     /// Prekeys and mail grow old, also while a connection lasts for weeks; and what was remembered for long enough is forgotten.
     private func maintain(now: UInt64) {
         maintainedAt = now
-        commit({ try $0.pruneEnvelopes(now: Home.wallClock()) }, then: { _, _ in })
+        prune()
         guard let info = mailDesk.info else {
             // Who talks to us in sessions only needs prekeys that have not expired, too.
             _ = try? prekeys.maintain(for: home.identity, now: Home.wallClock(), oneTimeLeftOnServer: nil)

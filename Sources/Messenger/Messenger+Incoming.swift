@@ -165,6 +165,8 @@ extension Messenger {
             if stored.expiresAfter != nil { expiryMayHaveChanged() }
             if let message = IncomingMessage(stored, conversation.contact) { events.put(.message(message)) }
         case .changed(let stored):
+            // Its time may have begun.
+            if stored.expiresAt != nil { expiryMayHaveChanged() }
             events.put(.changed(stored, conversation.contact))
         case .confirmed(let envelopes, let messages):
             confirmed(envelopes, messages, of: conversation.contact.peer)

@@ -26,6 +26,8 @@ final class ClientHandler: ChannelInboundHandler {
     private var phase = Phase.connecting
     private var fragments: ByteBuffer?
     private var mail = MailQueue()
+    /// A frame is being given to the channel, which may find out that the connection is gone.
+    private var isWriting = false
     private var watch: RepeatedTask?
     /// When the server last sent anything.
     private(set) var lastHeard = NIODeadline.now()
@@ -257,6 +259,10 @@ final class ClientHandler: ChannelInboundHandler {
             return
         }
         let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: payload)
+        // It may be called from within itself, when a write that is done makes room for the next.
+        let wasWriting = isWriting
+        isWriting = true
+        defer { isWriting = wasWriting }
         context.writeAndFlush(wrapOutboundOut(frame), promise: promise)
     }
 
@@ -278,8 +284,8 @@ final class ClientHandler: ChannelInboundHandler {
 
     /// Ends it from our side.
     func close(_ code: SignalingCloseCode) {
-        guard phase != .closed else { return }
         onEnd = nil
+        guard phase != .closed else { return }
         sayClose(code)
         end(.network("closed"))
     }
@@ -304,6 +310,12 @@ final class ClientHandler: ChannelInboundHandler {
         context = nil
         onWelcome = nil
         channel.close(promise: nil)
+        guard isWriting else { return tellEnd(reason) }
+        // Not at once: the owner is sending, and in the middle of what it does.
+        channel.eventLoop.assumeIsolated().execute { self.tellEnd(reason) }
+    }
+
+    private func tellEnd(_ reason: SignalingDisconnect) {
         onEnd.take()?(self, outcome ?? reason, goAway?.retryAfter)
     }
 

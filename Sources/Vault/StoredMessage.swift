@@ -66,6 +66,9 @@ package struct StoredMessage: Hashable, Sendable {
     package var editedAt: UInt64?
     /// Its author took it back: the text is gone, the row stays.
     package var isDeleted = false
+    /// Stands for a message that its author has changed before it arrived here: what only the message itself tells is missing. When that is added, this is
+    /// completed.
+    package var isProvisional = false
     /// Disappears so many seconds after it was sent or read.
     package var expiresAfter: UInt32?
     /// When it disappears, in milliseconds since 1970; set when the time begins to run.
@@ -121,6 +124,7 @@ extension StoredMessage {
         record.write(13, isDeleted)
         record.write(14, expiresAfter.map { UInt64($0) })
         record.write(15, editSequence)
+        record.write(16, isProvisional)
         return record.finish()
     }
 
@@ -155,6 +159,7 @@ extension StoredMessage {
         case 13: isDeleted = value.recordFlag()
         case 14: expiresAfter = UInt32(clamping: try value.recordInteger())
         case 15: editSequence = try value.recordInteger()
+        case 16: isProvisional = value.recordFlag()
         default: break
         }
     }

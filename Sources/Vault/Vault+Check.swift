@@ -50,6 +50,13 @@ private final class VaultCheck {
         }
         each("invite") { (row) throws(VaultError) in _ = try reader.invite(row: row) }
         each("history") { (row) throws(VaultError) in _ = try reader.message(row: row) }
+        let positions =
+            "SELECT id, position FROM history WHERE abs(position / 2) >= \(HistoryOrder.limit / 2) LIMIT 100"
+        for row in rows(positions) {
+            attempt { () throws(VaultError) in
+                throw .damaged(detail: "history.position, row \(try row.integer(0))")
+            }
+        }
         each("outbox") { (row) throws(VaultError) in _ = try reader.outboxEntry(row: row) }
         each("ratchet", key: "contact") { (row) throws(VaultError) in _ = try reader.ratchet(of: ContactRow(row)) }
     }

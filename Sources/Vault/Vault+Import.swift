@@ -114,7 +114,10 @@ private struct ArchiveImport {
             message.state = .failed
             message.reason = "exported before it was sent"
         }
-        if try transaction.appendMessage(message) == nil { summary.known += 1 } else { summary.messages += 1 }
+        switch try transaction.appendMessage(message) {
+        case .added: summary.messages += 1
+        case .completed, .known: summary.known += 1
+        }
     }
 }
 

@@ -14,6 +14,8 @@ package final class Vault: Sendable {
     /// More units than these do not wait: further ones fail with ``VaultError/overloaded`` until all that wait are done, so that none is
     /// carried out whose predecessor was not.
     package static let maximumQueuedUnits = 65_536
+    /// Answers to refused units that wait for their turn, beyond ``maximumQueuedUnits``. What is submitted beyond these is refused at once.
+    package static let maximumRefusedUnits = 16_384
     /// How long another process may keep the vault busy before a unit fails with ``VaultError/locked``.
     package static let busySeconds = 5.0
 
@@ -162,7 +164,7 @@ package final class Vault: Sendable {
     ///   - epoch: the chain that this unit belongs to; `nil` when it relies on no other.
     ///   - work: called once, on the vault's thread. It must neither wait nor call the vault.
     ///   - then: called once, after the commit is on the disk, or with what failed: on the vault's thread and in the order of submission
-    ///     (``VaultError/closed``: at once, on the caller's).
+    ///     (``VaultError/closed``, and ``VaultError/overloaded`` when even ``maximumRefusedUnits`` wait: at once, on the caller's).
     package func submit(
         in epoch: VaultEpoch? = nil, _ work: @escaping @Sendable (VaultTransaction) throws -> Void,
         then: @escaping @Sendable (Result<Void, VaultError>) -> Void

@@ -88,13 +88,6 @@ extension VaultReader {
         return counts
     }
 
-    /// The row of the first message of a contact that the user has not seen.
-    package func firstUnread(from contact: ContactRow) throws(VaultError) -> Int64? {
-        let row = try session.row(
-            "SELECT id FROM history WHERE contact = ? AND state = 0 ORDER BY id LIMIT 1", [.integer(contact.number)])
-        return try row?.integer(0)
-    }
-
     /// When the next message disappears, in milliseconds since 1970.
     package func nextExpiry() throws(VaultError) -> UInt64? {
         let row = try session.row("SELECT min(expires) FROM history WHERE expires IS NOT NULL")

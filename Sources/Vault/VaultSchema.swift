@@ -83,6 +83,8 @@ struct VaultSchema: Sendable {
 
             CREATE TABLE envelope (lookup BLOB NOT NULL PRIMARY KEY, day INTEGER NOT NULL) STRICT, WITHOUT ROWID;
             CREATE INDEX envelope_day ON envelope (day);
+            CREATE TABLE gone (lookup BLOB NOT NULL PRIMARY KEY, day INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE INDEX gone_day ON gone (day);
 
             CREATE TABLE ratchet (
                 contact INTEGER PRIMARY KEY REFERENCES contact (id) ON DELETE CASCADE, state BLOB NOT NULL) STRICT;

@@ -16,13 +16,4 @@ extension VaultTransaction {
             [.blob(keys.blind(.receivedEnvelope, id)), .integer(Self.day(now))])
         return session.changes == 1
     }
-
-    /// Forgets envelopes that were received more than `days` days before `now` (milliseconds since 1970). Returns how many.
-    @discardableResult
-    package func pruneEnvelopes(now: UInt64, days: Int64 = 60) throws(VaultError) -> Int {
-        try execute("DELETE FROM envelope WHERE day < ?", [.integer(Self.day(now) - days)])
-        return session.changes
-    }
-
-    private static func day(_ milliseconds: UInt64) -> Int64 { Int64(milliseconds / 86_400_000) }
 }

@@ -6,30 +6,65 @@ package struct ExpiredMessage: Hashable, Sendable {
     package let messageID: [UInt8]
 }
 
+/// What has become of a message that was to be added.
+package enum AppendedMessage: Hashable, Sendable {
+    /// It is new, and is stored so.
+    case added(StoredMessage)
+    /// Something stood for it already (see ``StoredMessage/isProvisional``), and is this now.
+    case completed(StoredMessage)
+    /// It is there already, or was (see ``VaultReader/isGone(_:_:id:)``): nothing has changed.
+    case known
+
+    /// The row of one that is new.
+    package var newRow: Int64? {
+        if case .added(let message) = self { message.row } else { nil }
+    }
+}
+
 extension VaultTransaction {
     /// Adds a message: at the end, or if its sender wrote it before others that are there, before those. The time of an outgoing one with ``StoredMessage/expiresAfter`` begins at ``StoredMessage/storedAt``.
     ///
-    /// - Returns: its row, or `nil` when it is there already.
+    /// Where one stands for it provisionally, that is completed.
+    ///
     /// - Throws: ``VaultError/unknown(_:)`` when there is no such contact, ``VaultError/outOfRange(_:)`` unless its id has 16 bytes.
     @discardableResult
-    package func appendMessage(_ message: StoredMessage) throws(VaultError) -> Int64? {
+    package func appendMessage(_ message: StoredMessage) throws(VaultError) -> AppendedMessage {
         guard message.messageID.count == StoredMessage.idByteCount else { throw .outOfRange("a message's id") }
         let lookup = keys.messageLookup(message.contact, message.direction, message.messageID)
-        guard try session.row("SELECT 1 FROM history WHERE lookup = ?", [.blob(lookup)]) == nil else { return nil }
-        var message = message
-        if message.expiresAt == nil, message.direction == .outgoing || message.state == .seen {
-            message.beginExpiry(at: message.storedAt)
+        if let there = try session.row("SELECT id, position FROM history WHERE lookup = ?", [.blob(lookup)]) {
+            return try complete(row: try there.integer(0), at: try there.integer(1), by: message)
         }
-        let row = try nextNumber(.history)
+        guard try !isGone(lookup: lookup) else { return .known }
+        var message = message
+        if message.direction == .outgoing || message.state == .seen { message.beginExpiry(at: message.storedAt) }
+        message.row = 0
+        let position = try position(for: message)
+        message.row = try nextNumber(.history)
         try execute(
             "INSERT INTO history (id, contact, lookup, position, state, expires, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                .integer(row), .integer(message.contact.number), .blob(lookup),
-                .integer(try position(for: message)), .integer(message.state.rawValue), message.expiryColumn,
-                .blob(sealed(message, row)),
+                .integer(message.row), .integer(message.contact.number), .blob(lookup), .integer(position),
+                .integer(message.state.rawValue), message.expiryColumn, .blob(sealed(message, message.row)),
             ])
-        if message.isSearchable { searchChanges.append(.text(row: row, message.text)) }
-        return row
+        if message.isSearchable { searchChanges.append(.text(row: message.row, message.text)) }
+        return .added(message)
+    }
+
+    /// Completes what stands provisionally in a row by the message itself, and puts it where that belongs.
+    private func complete(
+        row: Int64, at position: Int64, by original: StoredMessage
+    ) throws(VaultError) -> AppendedMessage {
+        guard !original.isProvisional, let provisional = try message(row: row), provisional.isProvisional else {
+            return .known
+        }
+        let message = provisional.completed(by: original)
+        try store(message)
+        let better = try self.position(for: message, from: position)
+        if better != position {
+            try execute("UPDATE history SET position = ? WHERE id = ?", [.integer(better), .integer(row)])
+        }
+        if message.text != provisional.text { try textChanged(message) }
+        return .completed(message)
     }
 
     /// Moves a message on to a state, never back (see ``StoredMessage/State``).
@@ -72,10 +107,9 @@ extension VaultTransaction {
         _ contact: ContactRow, _ direction: StoredMessage.Direction, id: [UInt8], text: String, at: UInt64,
         sequence: UInt64
     ) throws(VaultError) -> StoredMessage? {
-        guard var message = try message(contact, direction, id: id), !message.isDeleted,
-            message.kind == StoredMessage.textKind,
-            sequence > message.editSequence ?? message.sequence || message.sequence == 0
-        else { return nil }
+        guard var message = try message(contact, direction, id: id), message.mayBeEdited(by: sequence) else {
+            return nil
+        }
         message.text = text
         message.editedAt = at
         message.editSequence = sequence
@@ -91,12 +125,7 @@ extension VaultTransaction {
         _ contact: ContactRow, _ direction: StoredMessage.Direction, id: [UInt8]
     ) throws(VaultError) -> StoredMessage? {
         guard var message = try message(contact, direction, id: id) else { return nil }
-        message.text = ""
-        message.payload = []
-        message.reactions = []
-        message.replyTo = nil
-        message.editedAt = nil
-        message.isDeleted = true
+        message.takeBack()
         if message.state == .unread { message.state = .seen }
         try store(message)
         try textChanged(message)
@@ -153,30 +182,13 @@ extension VaultTransaction {
         var expired: [ExpiredMessage] = []
         for row in rows {
             guard let message = try message(row: try row.integer(0)) else { continue }
-            try removeMessage(row: message.row)
+            try removeMessage(row: message.row, now: now)
             expired.append(
                 ExpiredMessage(
                     row: message.row, contact: message.contact, direction: message.direction,
                     messageID: message.messageID))
         }
         return expired
-    }
-
-    /// Removes a message from this device alone. Returns whether there was one.
-    @discardableResult
-    package func removeMessage(row: Int64) throws(VaultError) -> Bool {
-        try execute("DELETE FROM history WHERE id = ?", [.integer(row)])
-        guard session.changes == 1 else { return false }
-        searchChanges.append(.gone(row: row))
-        hasDeleted = true
-        return true
-    }
-
-    /// Removes all messages with a contact from this device. What waits in the outbox stays.
-    package func clearHistory(with contact: ContactRow) throws(VaultError) {
-        try forgetTexts(of: contact)
-        try execute("DELETE FROM history WHERE contact = ?", [.integer(contact.number)])
-        hasDeleted = true
     }
 
     /// Takes a contact's messages out of the search index.
@@ -212,6 +224,41 @@ extension VaultTransaction {
 
 extension StoredMessage {
     fileprivate var expiryColumn: SQLValue { .optional(expiresAt.map { Int64(clamping: $0) }) }
+
+    /// Whether its author's edit with this sequence number came after all that is known of it.
+    fileprivate func mayBeEdited(by sequence: UInt64) -> Bool {
+        !isDeleted && kind == Self.textKind
+            && (sequence > editSequence ?? self.sequence || self.sequence == 0)
+    }
+
+    /// What is left once its author took it back.
+    fileprivate mutating func takeBack() {
+        text = ""
+        payload = []
+        reactions = []
+        replyTo = nil
+        editedAt = nil
+        isDeleted = true
+    }
+
+    /// What it is once the message has arrived for which it stands.
+    fileprivate func completed(by original: StoredMessage) -> StoredMessage {
+        var message = original
+        message.row = row
+        message.storedAt = storedAt
+        message.state = state
+        message.reason = reason
+        message.reactions = reactions
+        message.expiresAt = expiresAt ?? original.expiresAt
+        if let editSequence, original.mayBeEdited(by: editSequence) {
+            message.text = text
+            message.editedAt = editedAt
+            message.editSequence = editSequence
+        }
+        if isDeleted || original.isDeleted { message.takeBack() }
+        if message.direction == .outgoing || message.state == .seen { message.beginExpiry(at: original.storedAt) }
+        return message
+    }
 
     fileprivate mutating func beginExpiry(at now: UInt64) {
         guard let expiresAfter, expiresAt == nil else { return }

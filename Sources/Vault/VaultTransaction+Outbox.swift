@@ -211,13 +211,9 @@ extension VaultTransaction {
         return reference
     }
 
-    /// Notes that no mailbox has anything, because the server's store was lost; of one contact or of all.
-    package func setNothingMailed(for contact: ContactRow? = nil) throws(VaultError) {
-        if let contact {
-            try execute("UPDATE outbox SET mailed = 0 WHERE mailed <> 0 AND contact = ?", [.integer(contact.number)])
-        } else {
-            try execute("UPDATE outbox SET mailed = 0 WHERE mailed <> 0")
-        }
+    /// Notes that no mailbox has anything, because the server's store was lost.
+    package func setNothingMailed() throws(VaultError) {
+        try execute("UPDATE outbox SET mailed = 0 WHERE mailed <> 0")
     }
 
     /// Removes an entry that its receiver has confirmed, or that is given up.

@@ -26,12 +26,6 @@ extension VaultTransaction {
             [.integer(contact.number), .blob(cell)])
     }
 
-    /// Forgets the ratchet state with a contact.
-    package func removeRatchet(of contact: ContactRow) throws(VaultError) {
-        try execute("DELETE FROM ratchet WHERE contact = ?", [.integer(contact.number)])
-        hasDeleted = true
-    }
-
     /// Stores one's own prekeys in place of those before.
     package func setPrekeys(_ state: borrowing SecretBytes) throws(VaultError) {
         try execute(

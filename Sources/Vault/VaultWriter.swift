@@ -14,6 +14,8 @@ final class VaultWriter: @unchecked Sendable {
         /// `nil` when it was refused because too many waited; it keeps its place so that answers come in order.
         let work: (@Sendable (VaultTransaction) throws -> Void)?
         let then: Completion
+        /// The chain that breaks in the place of a refused unit.
+        var breaks: VaultEpoch?
     }
 
     private struct State {
@@ -66,14 +68,32 @@ final class VaultWriter: @unchecked Sendable {
     var trouble: VaultError? { locked { $0.trouble } }
 
     func submit(_ unit: Unit) {
-        let isClosed = locked { state in
-            guard !state.isClosing else { return true }
+        let failure: VaultError? = locked { state in
+            guard !state.isClosing else { return .closed }
             if state.queue.count >= Vault.maximumQueuedUnits { state.isRefusing = true }
-            state.queue.append(state.isRefusing ? Unit(epoch: unit.epoch, work: nil, then: unit.then) : unit)
-            condition.signal()
-            return false
+            guard state.isRefusing else {
+                state.queue.append(unit)
+                condition.signal()
+                return nil
+            }
+            return refuse(unit, &state)
         }
-        if isClosed { unit.then(.failure(.closed)) }
+        if let failure { unit.then(.failure(failure)) }
+    }
+
+    /// Queues the answer to a unit that is refused, without its work. Beyond a number the answer is at once, and the last that waits breaks the chain in its
+    /// place: whoever hears of it and goes on before that is superseded, and hears of it again.
+    private func refuse(_ unit: Unit, _ state: inout State) -> VaultError? {
+        guard let last = state.queue.indices.last,
+            state.queue.count >= Vault.maximumQueuedUnits + Vault.maximumRefusedUnits
+        else {
+            state.queue.append(Unit(epoch: unit.epoch, work: nil, then: unit.then, breaks: unit.epoch))
+            condition.signal()
+            return nil
+        }
+        // Only the present chain can still break.
+        if unit.epoch == state.epoch { state.queue[last].breaks = unit.epoch }
+        return .overloaded
     }
 
     /// Carries out what is queued and ends the thread; returns when it has ended, unless called on it. Idempotent.
@@ -110,6 +130,8 @@ final class VaultWriter: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         while state.queue.isEmpty {
+            // Only now everything that waited is done and answered.
+            state.isRefusing = false
             if state.isClosing { return nil }
             if logPages == 0 && !shouldTruncate {
                 condition.wait()
@@ -119,7 +141,6 @@ final class VaultWriter: @unchecked Sendable {
         }
         let batch = Array(state.queue.prefix(Self.maximumBatch))
         state.queue.removeFirst(batch.count)
-        if state.queue.isEmpty { state.isRefusing = false }
         return batch
     }
 
@@ -165,8 +186,10 @@ final class VaultWriter: @unchecked Sendable {
     private func perform(
         _ unit: Unit, _ transaction: VaultTransaction
     ) throws(VaultError) -> Result<Void, VaultError> {
+        let present = epoch
+        if let broken = unit.breaks, broken == present { breakChain() }
+        guard unit.epoch == nil || unit.epoch == present else { return .failure(.superseded) }
         guard let work = unit.work else { return .failure(.overloaded) }
-        guard unit.epoch == nil || unit.epoch == epoch else { return .failure(.superseded) }
         let session = transaction.session
         let changesBefore = transaction.searchChanges.count
         try session.execute("SAVEPOINT unit")
@@ -180,12 +203,17 @@ final class VaultWriter: @unchecked Sendable {
             try session.execute("RELEASE unit")
             transaction.searchChanges.removeSubrange(changesBefore...)
             transaction.bookChanged = false
-            if unit.epoch != nil { locked { $0.epoch = VaultEpoch(number: $0.epoch.number + 1) } }
+            if unit.epoch != nil { breakChain() }
             return .failure((error as? VaultError) ?? .rejected("\(error)"))
         }
         if let failure = session.storageFailure { throw failure }
         try session.execute("RELEASE unit")
         return .success(())
+    }
+
+    /// A unit has failed: what follows in its chain must not be stored.
+    private func breakChain() {
+        locked { $0.epoch = VaultEpoch(number: $0.epoch.number + 1) }
     }
 
     /// Fails the batch and everything queued behind it, which may rely on it.

@@ -161,6 +161,18 @@ enum ModuleGraph {
             foreign: system.union(["Testing"]),
             "It runs the real programs, which are reached by their command lines only."),
         rule(
+            "ChaosLab", .session, folder: "Tests/ChaosLab", own: ["NATLab", "TestTools"],
+            foreign: nio.union(system),
+            "It runs the real programs and judges them from outside: of formats it knows what a script knows, and WebSocket frames."
+        ),
+        rule(
+            "sotto-chaos", .program, folder: "Tests/Chaos", own: ["ChaosLab", "NATLab"], foreign: system,
+            "It is the command line of the chaos test."),
+        rule(
+            "ChaosTests", .program, folder: "Tests/ChaosTests", own: ["ChaosLab", "NATLab", "TestTools"],
+            foreign: system.union(["Testing"]),
+            "It runs the chaos test for a short while, and tests its parts."),
+        rule(
             "CommandLineTests", .program, folder: "Tests/CommandLineTests", own: ["NATLab", "TestTools"],
             foreign: system.union(["Testing"]),
             "It uses the real programs as people and scripts do; what it knows of formats it states a second time."),

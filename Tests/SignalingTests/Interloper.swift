@@ -1,3 +1,4 @@
+import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -67,6 +68,15 @@ final class Interloper: Sendable {
     }
 
     // MARK: What a test does
+
+    /// Ends the connection to the client at once, without a farewell (TCP's RST). Done when `then` is called.
+    func reset(then: @escaping @Sendable () -> Void) {
+        let client = state.withLockedValue { $0.client }
+        guard let client, let options = client as? any SocketOptionProvider else { return then() }
+        options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in
+            client.close().whenComplete { _ in then() }
+        }
+    }
 
     /// Says something to the client, between two frames of the server: nothing else may be under way.
     func say(_ payload: [UInt8], opcode: UInt8 = 2, fin: Bool = true) {

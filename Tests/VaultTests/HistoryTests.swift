@@ -16,7 +16,7 @@ import Testing
     }
 
     private func append(_ messages: StoredMessage...) throws -> [Int64?] {
-        try vault.writeAndWait { tx in try messages.map { try tx.appendMessage($0) } }
+        try vault.writeAndWait { tx in try messages.map { try tx.appendMessage($0).newRow } }
     }
 
     private func message(_ number: Int, _ direction: StoredMessage.Direction = .outgoing) throws -> StoredMessage? {
@@ -145,15 +145,12 @@ import Testing
             .sample(bob, 1, "a", .incoming), .sample(bob, 2, "b"), .sample(bob, 3, "c", .incoming),
             .sample(bob, 4, "d", .incoming))
         #expect(try vault.read { try $0.unreadCounts() } == [bob: 3])
-        #expect(try vault.read { try $0.firstUnread(from: bob) } == rows[0])
         let upTo = try #require(rows[2])
         let seen = try vault.writeAndWait { try $0.markSeen(from: bob, upTo: upTo, now: 5) }
         #expect(seen.map(\.messageID) == [id(1), id(3)])
         #expect(try vault.read { try $0.unreadCount(from: bob) } == 1)
-        #expect(try vault.read { try $0.firstUnread(from: bob) } == rows[3])
         #expect(try vault.writeAndWait { try $0.markSeen(from: bob, now: 5) }.map(\.messageID) == [id(4)])
         #expect(try vault.writeAndWait { try $0.markSeen(from: bob, now: 5) }.isEmpty)
-        #expect(try vault.read { try $0.firstUnread(from: bob) } == nil)
     }
 
     @Test func disappearingMessagesGoWhenTheirTimeIsOver() throws {
@@ -177,14 +174,34 @@ import Testing
         #expect(try vault.read { try $0.nextExpiry() } == nil)
     }
 
-    @Test func messagesAndHistoriesAreRemovedFromThisDevice() throws {
-        let rows = try append(.sample(bob, 1, "one"), .sample(bob, 2, "two"), .sample(bob, 3, "three"))
-        let row = try #require(rows[0])
-        #expect(try vault.writeAndWait { try $0.removeMessage(row: row) })
-        #expect(try vault.writeAndWait { try $0.removeMessage(row: row) } == false)
-        #expect(try vault.read { try $0.messageCount(with: bob) } == 2)
-        try vault.writeAndWait { try $0.clearHistory(with: bob) }
-        #expect(try vault.read { try $0.messageCount(with: bob) } == 0)
-        #expect(try vault.search("three", limit: 5).isEmpty)
+    @Test func aRemovedMessageDoesNotComeBack() throws {
+        var one = StoredMessage.sample(bob, 1, "one vanishing", .incoming)
+        one.expiresAfter = 1
+        one.state = .seen
+        let now = one.storedAt + 1_000
+        let row = try #require(try append(one, .sample(bob, 2, "two"))[0])
+        #expect(try vault.read { try !$0.isGone(bob, .incoming, id: id(1)) })
+        #expect(try vault.writeAndWait { try $0.expireMessages(now: now) }.map(\.row) == [row])
+        #expect(try vault.writeAndWait { try $0.removeMessage(row: row, now: 5) } == false)
+        #expect(try vault.read { try $0.isGone(bob, .incoming, id: id(1)) })
+        #expect(try vault.read { try !$0.isGone(bob, .outgoing, id: id(1)) })
+        let repeated = one
+        try vault.writeAndWait { [bob] (tx) throws in
+            #expect(try tx.appendMessage(repeated) == .known)
+            #expect(try tx.editMessage(bob, .incoming, id: id(1), text: "back", at: 99, sequence: 99) == nil)
+            #expect(try tx.deleteMessage(bob, .incoming, id: id(1)) == nil)
+            #expect(try tx.react(bob, id: id(1), isOwn: false, "x") == nil)
+            var replacement = repeated
+            replacement.isProvisional = true
+            #expect(try tx.appendMessage(replacement) == .known)
+        }
+        #expect(try vault.read { try $0.messages(with: bob, last: 5) }.map(\.text) == ["two"])
+        #expect(try vault.search("vanishing", limit: 5).isEmpty)
+        // After many days nobody repeats it any more.
+        let day: UInt64 = 86_400_000
+        #expect(try vault.writeAndWait { try $0.prune(now: now + 60 * day) } == 0)
+        #expect(try vault.writeAndWait { try $0.prune(now: now + 61 * day) } == 1)
+        #expect(try vault.read { try !$0.isGone(bob, .incoming, id: id(1)) })
+        #expect(try append(one)[0] != nil)
     }
 }

@@ -48,8 +48,6 @@ import Testing
         #expect(try vault.writeAndWait { try $0.setMailed(envelope: id(7, 9)) } == nil)
         #expect(try envelopes(bob, unmailedOnly: true) == [id(2, 9), id(3, 9)])
         #expect(try envelopes(bob).count == 3)
-        try vault.writeAndWait { try $0.setNothingMailed(for: eve) }
-        #expect(try envelopes(bob, unmailedOnly: true).count == 2)
         try vault.writeAndWait { try $0.setNothingMailed() }
         #expect(try envelopes(bob, unmailedOnly: true).count == 3)
     }
@@ -89,9 +87,22 @@ import Testing
         #expect(try vault.writeAndWait { try $0.receive(envelope: id(1), now: 101 * day) } == false)
         #expect(try vault.read { try $0.hasReceived(envelope: id(1)) })
         #expect(try vault.read { try !$0.hasReceived(envelope: id(2)) })
-        #expect(try vault.writeAndWait { try $0.pruneEnvelopes(now: 160 * day) } == 0)
-        #expect(try vault.writeAndWait { try $0.pruneEnvelopes(now: 161 * day) } == 1)
+        #expect(try vault.writeAndWait { try $0.prune(now: 160 * day) } == 0)
+        #expect(try vault.writeAndWait { try $0.prune(now: 161 * day) } == 1)
         #expect(try vault.writeAndWait { try $0.receive(envelope: id(1), now: 161 * day) })
+    }
+
+    @Test func forgettingNothingWritesNothing() throws {
+        try vault.writeAndWait { _ = try $0.receive(envelope: id(1), now: 1) }
+        let before = home.bytes("-wal")
+        #expect(try vault.writeAndWait { try $0.prune(now: 2) } == 0)
+        #expect(home.bytes("-wal") == before)
+        let plans = try vault.connections.read { session in
+            try ["envelope", "gone"].map {
+                try session.row("EXPLAIN QUERY PLAN SELECT lookup FROM \($0) WHERE day < 1 LIMIT 1")?.text(3)
+            }
+        }
+        #expect(plans.allSatisfy { $0?.contains("_day") == true })
     }
 
     @Test func ratchetsAndPrekeysAreReplacedAsAWhole() throws {
@@ -111,8 +122,6 @@ import Testing
             #expect(try vault.read { bytes(try $0.prekeys()) } == state)
         }
         #expect(try vault.read { bytes(try $0.ratchet(of: eve)) } == nil)
-        try vault.writeAndWait { try $0.removeRatchet(of: bob) }
-        #expect(try vault.read { bytes(try $0.ratchet(of: bob)) } == nil)
         #expect(throws: VaultError.unknown("contact")) {
             try vault.writeAndWait { try $0.setRatchet(SecretBytes(copying: [1]), for: ContactRow(99)) }
         }

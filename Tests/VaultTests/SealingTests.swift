@@ -52,6 +52,7 @@ import Testing
             secretBytes(600), secretBytes(300), secretBytes(300), secretBytes(32)
         )
         let (setting, value, received) = (secret("setting-name"), secret("setting-value"), secretBytes(16))
+        let (vanishedID, vanishedText) = (secretBytes(16), secret("vanished text"))
         let (reaction, label, reason) = (secret("reaction-text"), secret("invite-label"), secret("reason-of-failure"))
         let rows = try vault.writeAndWait { tx in
             let rows = try stored.map { try tx.insertContact($0) }
@@ -74,6 +75,9 @@ import Testing
             try tx.setPrekeys(SecretBytes(copying: prekeys))
             try tx.setTextSetting(setting, value)
             _ = try tx.receive(envelope: received, now: 1)
+            var vanished = StoredMessage.sample(rows[0], 40, vanishedText)
+            vanished.messageID = vanishedID
+            if let row = try tx.appendMessage(vanished).newRow { try tx.removeMessage(row: row, now: 1) }
             try tx.insertInvite(StoredInvite(digest: digest, createdAt: 1, expires: 2, singleUse: true, label: label))
             return rows
         }
@@ -101,7 +105,7 @@ import Testing
             to: filled.home.directory + "/export", passphrase: SecretBytes(copying: Array("open sesame".utf8)), now: 1,
             cost: .least)
         try scan(filled, "with copies")
-        for row in filled.rows { try filled.vault.writeAndWait { try $0.clearHistory(with: row) } }
+        try filled.vault.writeAndWait { tx in for row in 1...40 { try tx.removeMessage(row: Int64(row), now: 1) } }
         try scan(filled, "after deleting")
         filled.vault.close()
         try scan(filled, "closed")
@@ -114,7 +118,7 @@ import Testing
         let contact = try StoredContact.sample()
         let row = try vault.writeAndWait { tx in
             let bob = try tx.insertContact(contact)
-            return try tx.appendMessage(.sample(bob, 1, String(repeating: "long ", count: 100)))
+            return try tx.appendMessage(.sample(bob, 1, String(repeating: "long ", count: 100))).newRow
         }
         let number = try #require(row)
         let cell = try vault.connections.read { session in
@@ -124,7 +128,7 @@ import Testing
         vault.close()
         #expect(Data(home.bytes()).range(of: sealed) != nil)
         let again = try home.open()
-        try again.writeAndWait { _ = try $0.removeMessage(row: number) }
+        try again.writeAndWait { _ = try $0.removeMessage(row: number, now: 1) }
         again.close()
         #expect(Data(home.bytes()).range(of: sealed) == nil)
     }
@@ -161,6 +165,8 @@ import Testing
         "UPDATE history SET body = zeroblob(100) WHERE id = 1",
         "UPDATE history SET body = x'' WHERE id = 1",
         "UPDATE history SET state = 99 WHERE id = 1",
+        "UPDATE history SET position = 9223372036854775807 WHERE id = 1",
+        "UPDATE history SET position = -9223372036854775807 - 1 WHERE id = 2",
         "UPDATE prekeys SET state = substr(state, 1, length(state) - 1)",
         "UPDATE header SET key = zeroblob(72)",
         "UPDATE header SET vault = zeroblob(16)",

@@ -148,6 +148,85 @@ final class Answers: Sendable {
         try vault.writeAndWait { try $0.setTextSetting("again", "x") }
     }
 
+    /// Keeps the vault's thread until `go` is signalled.
+    private func hold(_ vault: Vault, until go: DispatchSemaphore) {
+        let hasBegun = DispatchSemaphore(value: 0)
+        vault.submit(
+            { _ in
+                hasBegun.signal()
+                go.wait()
+            }, then: { _ in })
+        hasBegun.wait()
+    }
+
+    @Test func aRefusedUnitBreaksItsChain() throws {
+        let vault = try TestHome().create()
+        let (held, answers) = (DispatchSemaphore(value: 0), Answers())
+        hold(vault, until: held)
+        let (epoch, count) = (vault.epoch, Vault.maximumQueuedUnits)
+        for number in 0..<count + 3 {
+            vault.submit(in: number == 0 || number >= count ? epoch : nil, { _ in }, then: answers.take(number))
+        }
+        held.signal()
+        let got = try answers.wait(count + 3)
+        #expect(got.map(\.number) == Array(0..<count + 3))
+        #expect(got.prefix(count).allSatisfy { $0.error == nil })
+        #expect(got.suffix(3).map(\.error) == [.overloaded, .superseded, .superseded])
+        #expect(vault.epoch != epoch)
+        #expect(throws: VaultError.superseded) {
+            try vault.writeAndWait(in: epoch) { try $0.setTextSetting("late", "x") }
+        }
+        try vault.writeAndWait(in: vault.epoch) { try $0.setTextSetting("new", "x") }
+    }
+
+    @Test func nothingOfAChainIsStoredWhileARefusalWaitsForItsAnswer() throws {
+        let vault = try TestHome().create()
+        let (held, answers, count) = (DispatchSemaphore(value: 0), Answers(), Vault.maximumQueuedUnits)
+        hold(vault, until: held)
+        let epoch = vault.epoch
+        for number in 0..<count { vault.submit({ _ in }, then: answers.take(number)) }
+        // The last batch has been taken when this is answered, and the queue is empty.
+        vault.submit(
+            in: epoch, { _ in },
+            then: { result in
+                vault.submit(in: epoch, { try $0.setTextSetting("late", "x") }, then: answers.take(count + 1))
+                vault.submit({ try $0.setTextSetting("free", "x") }, then: answers.take(count + 2))
+                answers.take(count)(result)
+            })
+        held.signal()
+        let got = try answers.wait(count + 3)
+        #expect(got.suffix(3).map(\.error) == [.overloaded, .superseded, .overloaded])
+        #expect(try vault.read { try $0.settings().isEmpty })
+    }
+
+    /// Tells whether it is still there.
+    private final class Load: Sendable {}
+
+    @Test func whatIsRefusedTakesBoundedMemory() throws {
+        let vault = try TestHome().create()
+        let (held, answers) = (DispatchSemaphore(value: 0), Answers())
+        hold(vault, until: held)
+        let (epoch, count) = (vault.epoch, Vault.maximumQueuedUnits + Vault.maximumRefusedUnits)
+        for number in 0..<count { vault.submit({ _ in }, then: answers.take(number)) }
+        // The work of what is refused is not kept, and beyond a number neither is the answer.
+        let late = Answers()
+        var load: Load? = Load()
+        weak let kept = load
+        vault.submit(in: epoch, { [load] _ in _ = load }, then: late.take(0))
+        load = nil
+        #expect(kept == nil)
+        #expect(try late.wait(1).map(\.error) == [.overloaded])
+        #expect(vault.queuedUnits == count)
+        // Its chain is broken nevertheless, once those before it are done.
+        vault.submit(in: vault.epoch, { try $0.setTextSetting("late", "x") }, then: late.take(1))
+        held.signal()
+        #expect(try answers.wait(count).map(\.number) == Array(0..<count))
+        #expect(throws: VaultError.superseded) {
+            try vault.writeAndWait(in: epoch) { try $0.setTextSetting("later", "x") }
+        }
+        #expect(try vault.read { try $0.settings().isEmpty })
+    }
+
     @Test func closingCarriesOutWhatIsQueuedAndThenRefuses() throws {
         let home = try TestHome()
         let vault = try home.create()

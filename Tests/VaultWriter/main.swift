@@ -84,6 +84,33 @@ func fill(_ vault: Vault, _ directory: String) throws {
     vault.close()
 }
 
+/// Messages of a contact that come late in the order that costs most, into a conversation of large ones. What one takes in the mean, and the longest.
+func measureDisorder(_ vault: Vault) throws -> (mean: Duration, longest: Duration) {
+    let peer = try Identity.generate().peerID
+    let eve = try vault.writeAndWait { try $0.insertContact(StoredContact(peer: peer, name: "eve", createdAt: 1)) }
+    let clock = ContinuousClock()
+    let text = String(repeating: "x", count: 16_000)
+    return try vault.writeAndWait { transaction in
+        func append(_ number: Int, _ sequence: Int) throws {
+            var message = StoredMessage(
+                contact: eve, direction: .incoming, messageID: id(number, 4), text: text, sentAt: 0,
+                storedAt: 1_700_000_000_000, state: .unread)
+            message.sequence = UInt64(sequence)
+            try transaction.appendMessage(message)
+        }
+        for number in 1...1_000 { try append(number, number << 38) }
+        var (total, longest) = (Duration.zero, Duration.zero)
+        for number in 0..<1_000 {
+            var (last, next) = (890 << 38 + (number / 24) << 30, 890 << 38 + (number / 24) << 30 + 1 << 29)
+            for _ in 0..<number % 24 { (last, next) = (next, (last + next) / 2) }
+            let sequence = last
+            let time = try clock.measure { try append(2_000 + number, sequence) }
+            (total, longest) = (total + time, max(longest, time))
+        }
+        return (total / 1_000, longest)
+    }
+}
+
 func measure(_ directory: String, _ identity: Identity, _ count: Int) throws {
     let clock = ContinuousClock()
     var vault = try Vault.open(at: directory, identity: identity)
@@ -107,6 +134,8 @@ func measure(_ directory: String, _ identity: Identity, _ count: Int) throws {
     let common = try clock.measure { _ = try vault.search("fox lazy", limit: 50) }
     let page = try clock.measure { _ = try vault.read { try $0.messages(with: row, last: 50) } }
     say("open: \(opening), index of \(count): \(indexing), search rare: \(searching), common: \(common), page: \(page)")
+    let disorder = try measureDisorder(vault)
+    say("late messages, 16 KB each, at worst: mean \(disorder.mean), longest \(disorder.longest)")
     let checking = try clock.measure { _ = try vault.check() }
     say("check: \(checking)")
     vault.close()

@@ -1,4 +1,4 @@
-// How tests start programs: what Swift does not see of the C library, because it is an extension of GNU's.
+// What tests need of the C library and Swift does not see, because it is an extension of GNU's: for starting programs, and for searching bytes.
 #ifndef CTESTTOOLS_H
 #define CTESTTOOLS_H
 
@@ -11,5 +11,8 @@ int test_pipe(int ends[2]);
 /// shell would have them. Returns 0 with the process id filled in, or an error number.
 int test_spawn(
     pid_t *process, char *const *arguments, char *const *environment, const char *directory, const int descriptors[3]);
+
+/// Where `needle` occurs first in `bytes`, from `start` on; -1 when it does not.
+ssize_t test_find(const void *bytes, size_t count, size_t start, const void *needle, size_t needle_count);
 
 #endif
