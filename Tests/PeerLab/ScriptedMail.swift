@@ -73,6 +73,7 @@ extension ScriptedPeer {
         }
     }
 
+    /// A ciphertext of a message.
     package func encrypt(_ text: String) async throws -> [UInt8] {
         try await encrypt(.text(text, answers: nil, expiresAfter: nil))
     }
