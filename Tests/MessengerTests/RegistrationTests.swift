@@ -32,7 +32,7 @@ extension Messenger {
             await messenger.take(.mailbox(info))
             // PREKEYS-PUBLISH, and CAPABILITIES twice.
             try await eventually("both are asked for") { await messenger.desk.requests.count == 3 }
-            for request in await messenger.desk.requests.keys {
+            for request in await messenger.desk.requests {
                 await messenger.take(.refused(request: request, reason: .tooFast, retryAfter: 1_000))
             }
             let refused = await messenger.desk
@@ -40,7 +40,7 @@ extension Messenger {
             #expect(try known(home) == (false, false))
             await messenger.makeAskingAgainDue()
             try await eventually("both are asked for again") { await messenger.desk.requests.count == 3 }
-            for request in await messenger.desk.requests.keys { await messenger.take(.done(request: request)) }
+            for request in await messenger.desk.requests { await messenger.take(.done(request: request)) }
             try await eventually("both are known") { try known(home) == (true, true) }
             let ready = alice.log.all.count { if case .ready = $0 { true } else { false } }
             #expect(ready == 1)
