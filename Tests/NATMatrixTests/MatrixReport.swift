@@ -61,8 +61,8 @@ final class MatrixReport: Sendable {
         var lines = [
             "# The NAT matrix", "",
             "Alice (rows) dials bob (columns); both run the real programs in a laboratory of network namespaces, without",
-            "added delay. A cell tells the route that held, the time from the dial to the first message at bob, always over",
-            "the relay, and the time from the dial to the direct path. `docs/nat-laboratory.md` tells how it is measured.",
+            "added delay. A cell tells the route that held, the time from the dial to the first message ever at bob (its",
+            "ratchet session begins with it), and the time from the dial to the direct path. `docs/nat-laboratory.md` tells how it is measured.",
             "",
             "| alice \\ bob | " + profiles.map(\.description).joined(separator: " | ") + " |",
             "|---|" + profiles.map { _ in "---|" }.joined(),
