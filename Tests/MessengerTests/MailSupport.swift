@@ -102,11 +102,16 @@ extension Home {
 final class VaultHold: Sendable {
     private let gate = DispatchSemaphore(value: 0)
     private let isReleased = NIOLockedValueBox(false)
+    private let isReached = NIOLockedValueBox(false)
+
+    /// The vault's thread waits here: what is submitted from now on has another commit.
+    var hasBegun: Bool { isReached.withLockedValue { $0 } }
 
     /// - Parameter work: is done when it is let go, as another process would have done it by then.
     init(_ vault: Vault, work: @escaping @Sendable (VaultTransaction) throws -> Void = { _ in }) {
         vault.submit(
-            { [gate] transaction in
+            { [gate, isReached] transaction in
+                isReached.withLockedValue { $0 = true }
                 gate.wait()
                 try work(transaction)
             }, then: { _ in })

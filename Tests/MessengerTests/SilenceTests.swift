@@ -80,7 +80,7 @@ import Wire
             }
             defer { block.release() }
             // The decision has a commit of its own, before that of the mail.
-            try await eventually("it has begun") { home.vault.queuedUnits == 0 }
+            try await eventually("it has begun") { block.hasBegun }
             let hold = VaultHold(home.vault)
             defer { hold.release() }
             try await bob.mail("too late")
