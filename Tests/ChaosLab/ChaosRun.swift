@@ -101,15 +101,20 @@ private final class Play: Sendable {
 
     private func play() async throws {
         let schedule = Schedule(world.options)
+        let isOver = Watched(false)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for talker in people { group.addTask { try await talker.talk() } }
             group.addTask { [conductor] in try await conductor.run(schedule) }
             group.addTask { [world] in
-                try await Task.sleep(for: world.options.limit)
-                throw LabError.timedOut(waitingFor: "end of the run", world.options.limit, sofar: "see the report")
+                try await isOver.first(
+                    "end of the run", within: world.options.limit, describe: { _ in "see the report" }
+                ) {
+                    $0 ? () : nil
+                }
             }
             for _ in 0..<(people.count + 1) { try await group.next() }
-            group.cancelAll()
+            isOver.update { $0 = true }
+            try await group.waitForAll()
         }
         try await settle()
     }

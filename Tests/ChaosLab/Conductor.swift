@@ -72,6 +72,15 @@ final class Conductor: Sendable {
         try Task.checkCancellation()
     }
 
+    /// For so long something stays wrong; shorter when everything is written, since then all is put right anyway.
+    private func last(_ duration: Duration) async throws {
+        let deadline = ContinuousClock.now + duration
+        for await _ in Ticks(every: .milliseconds(10)) where ContinuousClock.now >= deadline || isWritten { return }
+        try Task.checkCancellation()
+    }
+
+    private var isWritten: Bool { talkers.values.allSatisfy(\.state.value.ledger.isComplete) }
+
     private func perform(_ fault: Fault) async throws {
         switch fault {
         case .kill(let kills):
@@ -83,14 +92,14 @@ final class Conductor: Sendable {
             world.evidence.write("faults", "cut \(cut) \(part.rawValue) for \(duration)")
             tally.update { $0.cuts[cut.rawValue, default: 0] += 1 }
             try await begin(cut, part)
-            try await Task.sleep(for: duration)
+            try await last(duration)
             try await end(cut, part)
             world.evidence.write("faults", "cut \(cut) \(part.rawValue) is over")
         case .fill(let part, let duration):
             world.evidence.write("faults", "fill \(part.rawValue) for \(duration)")
             tally.update { $0.fills[part.rawValue, default: 0] += 1 }
             try await world.fill(part)
-            try await Task.sleep(for: duration)
+            try await last(duration)
             try await world.free(part)
             world.evidence.write("faults", "fill \(part.rawValue) is over")
         }
@@ -100,13 +109,13 @@ final class Conductor: Sendable {
         world.evidence.write("faults", "kill \(kill)")
         tally.update { $0.kills[kill.victim.rawValue, default: 0] += 1 }
         if let talker = talkers[kill.victim] {
-            try await talker.suffer(kill)
+            try await talker.suffer(kill) { [self] in try await last(kill.absence) }
         } else {
             try await server.live(kill.life)
             try await server.hold()
             defer { server.letGo() }
             await server.kill()
-            try await Task.sleep(for: kill.absence)
+            try await last(kill.absence)
             try server.start(kill.manner)
         }
         world.evidence.write("faults", "\(kill.victim.rawValue) is back")

@@ -102,7 +102,10 @@ final class Keeper: Sendable {
             try await state.first("an end of \(part.rawValue)", within: .seconds(100_000)) {
                 !$0.isUp && !$0.isHeld ? () : nil
             }
-            try await Task.sleep(for: .milliseconds(250))
+            // Who has killed it says so in a moment.
+            try? await state.first("who cares for \(part.rawValue)", within: .milliseconds(250)) {
+                $0.isUp || $0.isHeld ? () : nil
+            }
             let isOrphaned = state.update { state in
                 guard !state.isUp, !state.isHeld else { return false }
                 state.isHeld = true
@@ -127,8 +130,15 @@ final class Keeper: Sendable {
 
     /// Returns once it has run for so long.
     func live(_ life: Duration) async throws {
-        let rest = state.value.startedAt + life - .now
-        if rest > .zero { try await Task.sleep(for: rest) }
+        while true {
+            let startedAt = state.value.startedAt
+            let rest = startedAt + life - .now
+            guard rest > .zero else { return }
+            try? await state.first("a newer start of \(part.rawValue)", within: rest) {
+                $0.startedAt == startedAt ? nil : ()
+            }
+            try Task.checkCancellation()
+        }
     }
 
     /// Kills it, and returns when it is gone.

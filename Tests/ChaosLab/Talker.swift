@@ -90,12 +90,16 @@ final class Talker: Sendable {
     /// Writes until everything is accepted.
     func talk() async throws {
         var random = SeededRandom(seed: world.options.seed, purpose: "bursts of \(part.rawValue)")
-        while true {
+        var pause = 0
+        for await _ in Ticks(every: .milliseconds(15)) {
+            pause -= 1
+            guard pause < 0 else { continue }
             for _ in 0..<Int.random(in: 1...60, using: &random) {
                 guard try await writeNext() else { return }
             }
-            try await Task.sleep(for: random.milliseconds(0...90))
+            pause = Int.random(in: 0...5, using: &random)
         }
+        try Task.checkCancellation()
     }
 
     /// False when there is nothing more to be written.
@@ -143,8 +147,8 @@ final class Talker: Sendable {
 
     // MARK: Dying, and what is left
 
-    /// Kills the program at a moment, and starts it again after a while.
-    func suffer(_ kill: Fault.Kill) async throws {
+    /// Kills the program at a moment, and starts it again when `absence` is over.
+    func suffer(_ kill: Fault.Kill, absence: () async throws -> Void) async throws {
         try await keeper.live(kill.life)
         try await keeper.hold()
         defer { keeper.letGo() }
@@ -155,7 +159,7 @@ final class Talker: Sendable {
         }
         state.update { $0.trap = nil }
         await keeper.kill()
-        try await Task.sleep(for: kill.absence)
+        try await absence()
         if !kill.manner.looksLate { try await look() }
         try keeper.start(kill.manner)
         if kill.manner.looksLate { try await look() }
@@ -171,7 +175,7 @@ final class Talker: Sendable {
     func look() async throws {
         let doubtful = state.value.ledger.doubtful
         let end = ContinuousClock.now + .seconds(60)
-        while true {
+        for await _ in Ticks(every: .milliseconds(300)) {
             do {
                 learn(try await world.history(of: part, last: Self.lookBack), isFinal: doubtful)
                 return
@@ -179,8 +183,8 @@ final class Talker: Sendable {
                 world.evidence.write(part.rawValue, "--- no history: \(error)")
                 if !world.isFull(part), ContinuousClock.now > end { throw error }
             }
-            try await Task.sleep(for: .milliseconds(300))
         }
+        try Task.checkCancellation()
     }
 
     private func learn(_ rows: [HistoryRow], isFinal doubtful: Set<Int>) {
