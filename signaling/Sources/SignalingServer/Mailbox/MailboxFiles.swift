@@ -1,13 +1,12 @@
 import Foundation
 import Glibc
+import NIOConcurrencyHelpers
 
-/// The folder of the mailbox, held against other servers as long as this lives.
-///
-/// Safety: `lock` is only read, and closed once in `deinit`.
+/// The folder of the mailbox, held against other servers until it is released.
 final class MailboxFiles: Sendable {
     let database: String
     let key: MailboxKey
-    private let lock: Int32
+    private let lock: NIOLockedValueBox<Int32?>
 
     /// Makes the folder, an empty file and a key if there are none.
     ///
@@ -15,7 +14,7 @@ final class MailboxFiles: Sendable {
     init(_ directory: String) throws(MailboxError) {
         database = directory + "/mailbox.sqlite"
         try Self.makeFolder(directory)
-        lock = open(directory + "/mailbox.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let lock = open(directory + "/mailbox.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard lock >= 0 else { throw MailboxError(systemCode: errno) }
         do throws(MailboxError) {
             guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
@@ -27,10 +26,21 @@ final class MailboxFiles: Sendable {
             _ = Glibc.close(lock)
             throw error
         }
+        self.lock = NIOLockedValueBox(lock)
         Self.sync(directory)
     }
 
-    deinit { _ = Glibc.close(lock) }
+    deinit { release() }
+
+    /// Lets other servers have the folder. Idempotent.
+    func release() {
+        lock.withLockedValue { descriptor in
+            guard let lock = descriptor.take() else { return }
+            // Closing is not enough: a child that this process is just starting may have inherited the descriptor.
+            flock(lock, LOCK_UN)
+            _ = Glibc.close(lock)
+        }
+    }
 
     private static func makeFolder(_ path: String) throws(MailboxError) {
         do {

@@ -129,7 +129,10 @@ package final class SQLiteMailbox: Mailbox {
         submit({ (tx) throws(MailboxError) in try tx.tidy(limit: limit) }, then)
     }
 
-    package func close() { writer.close() }
+    package func close() {
+        writer.close()
+        files.release()
+    }
 
     private func submit<Value: Sendable>(
         cost: Int = 0, _ work: @escaping @Sendable (MailboxTransaction) throws(MailboxError) -> Value,
