@@ -81,6 +81,19 @@ import Testing
         #expect(network.calls.count == 0)
     }
 
+    /// QUIC alone would send one of the two again, and after twice the time perhaps the other.
+    @Test(arguments: [[0], [1], [0, 1]]) func whatIsLostOfTheCallCostsOneProbeTimeout(lost: [Int]) throws {
+        let network = try VirtualNetwork(greeting: VirtualNetwork.longGreeting)
+        var sent = 0
+        network.tap = { [unowned network] side, _, _ in
+            guard side == .client else { return }
+            network[.relay, from: .client].isDark = lost.contains(sent)
+            sent += 1
+        }
+        #expect(network.connect())
+        #expect(network.now - VirtualNetwork.start < .milliseconds(450 + 50))
+    }
+
     @Test(arguments: 0..<8) func anyOfTheAnswersDatagramsMayBeLost(mask: Int) throws {
         let network = try VirtualNetwork(greeting: VirtualNetwork.longGreeting)
         var sent = 0
