@@ -47,7 +47,8 @@ struct MailDesk {
     var isPublicationUnderWay = false
     /// When the server is told again what it refused, in nanoseconds.
     private var askAgainAt: UInt64?
-    private var requests: [UInt32: Request] = [:]
+    /// What the server has not answered yet.
+    private(set) var requests: [UInt32: Request] = [:]
     private var lastRequest: UInt32 = 0
 
     /// A number for a request that is sent now.

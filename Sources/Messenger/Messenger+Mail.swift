@@ -1,4 +1,5 @@
 import CSodium
+import Dispatch
 import Identity
 import NIOCore
 import Peering
@@ -84,10 +85,26 @@ extension Messenger {
     // MARK: What others need to reach us
 
     /// Gives the server new prekeys, when there are some that it does not have. They are stored by now.
+    ///
+    /// To sign them takes as long as to reach a contact, so that is done elsewhere.
     func publishPrekeys() {
-        guard mailDesk.info != nil, !mailDesk.isPublicationUnderWay, prekeys.needsPublishing,
-            let publication = try? prekeys.publication(for: home.identity)
-        else { return }
+        guard mailDesk.info != nil, !mailDesk.isPublicationUnderWay, prekeys.needsPublishing else { return }
+        mailDesk.isPublicationUnderWay = true
+        pendingCommits += 1
+        DispatchQueue.global().async { [self, prekeys, identity = home.identity] in
+            let publication = try? prekeys.publication(for: identity)
+            loop.execute {
+                self.assumeIsolated { messenger in
+                    messenger.pendingCommits -= 1
+                    messenger.publish(publication)
+                }
+            }
+        }
+    }
+
+    private func publish(_ publication: PrekeyPublication?) {
+        mailDesk.isPublicationUnderWay = false
+        guard mailDesk.info != nil, let publication else { return }
         let request = mailDesk.number(.publication(publication))
         mailDesk.isPublicationUnderWay =
             node?.sendMail(

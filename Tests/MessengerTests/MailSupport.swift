@@ -142,6 +142,8 @@ struct DeskReport: Sendable {
     let isHeld: Bool
     let isPublicationUnderWay: Bool
     let areCapabilitiesUnderWay: Bool
+    /// Numbers of what the server has not answered.
+    let requests: [UInt32]
 }
 
 extension Messenger {
@@ -150,7 +152,7 @@ extension Messenger {
             count: mailDesk.count, processing: mailDesk.processing.count,
             acknowledgements: mailDesk.acknowledgements.count, isHeld: mailDesk.isHeld,
             isPublicationUnderWay: mailDesk.isPublicationUnderWay,
-            areCapabilitiesUnderWay: mailDesk.areCapabilitiesUnderWay)
+            areCapabilitiesUnderWay: mailDesk.areCapabilitiesUnderWay, requests: Array(mailDesk.requests.keys))
     }
 
     /// Whether there is a ratchet session with a contact in which we write.

@@ -249,6 +249,23 @@ import Vault
         }
     }
 
+    /// A session that is open and says nothing keeps a message from the mailbox for five seconds, and not for ever.
+    @Test func silentSessionKeepsNothingFromTheMailbox() async throws {
+        try await Lab.run(mailbox: true) { lab in
+            let home = try lab.home("alice")
+            let bob = try await lab.correspondent("bob", of: home)
+            let alice = try await lab.reachable(home)
+            try await bob.peer.converse(with: alice.id, greeting: bob.peer.greeting())
+            try await alice.whenOnline()
+            try await bob.peer.perform { $0.confirmsEnvelopes = false }
+            let id = try await alice.send("do you hear me?", to: "bob")
+            #expect(try await bob.peer.nextText().text == "do you hear me?")
+            try await alice.when(id, is: .sent)
+            #expect(alice.sessions == 1)
+            try await bob.peer.vanish()
+        }
+    }
+
     /// The server has lost everything: what was mailed is mailed again, keys and capabilities too.
     @Test func serverThatLostItsStoreIsToldEverythingAgain() async throws {
         try await Lab.run(mailbox: true) { lab in

@@ -21,7 +21,7 @@ import Testing
             try await settle { await alice.messenger.undelivered(to: contact) }
             #expect(await alice.messenger.undelivered(to: contact) > count / 2)
             bob.beginReading()
-            try await eventually("all arrive", within: 60) { await alice.messenger.undelivered(to: contact) == 0 }
+            try await eventually("all arrive", within: 240) { await alice.messenger.undelivered(to: contact) == 0 }
             try await eventually("all are read") { bob.log.count >= count && bob.texts.count == count }
             #expect(bob.texts.map { $0.prefix { $0 != " " } } == (0..<count).map { "\($0)" })
         }

@@ -30,23 +30,17 @@ extension Messenger {
             try await alice.online()
             let messenger = alice.messenger
             await messenger.take(.mailbox(info))
-            try await eventually("both are asked for") {
-                let desk = await messenger.desk
-                return desk.isPublicationUnderWay && desk.areCapabilitiesUnderWay
-            }
             // PREKEYS-PUBLISH, and CAPABILITIES twice.
-            for request: UInt32 in 1...3 {
+            try await eventually("both are asked for") { await messenger.desk.requests.count == 3 }
+            for request in await messenger.desk.requests {
                 await messenger.take(.refused(request: request, reason: .tooFast, retryAfter: 1_000))
             }
             let refused = await messenger.desk
             #expect(!refused.isPublicationUnderWay && !refused.areCapabilitiesUnderWay)
             #expect(try known(home) == (false, false))
             await messenger.makeAskingAgainDue()
-            try await eventually("both are asked for again") {
-                let desk = await messenger.desk
-                return desk.isPublicationUnderWay && desk.areCapabilitiesUnderWay
-            }
-            for request: UInt32 in 4...6 { await messenger.take(.done(request: request)) }
+            try await eventually("both are asked for again") { await messenger.desk.requests.count == 3 }
+            for request in await messenger.desk.requests { await messenger.take(.done(request: request)) }
             try await eventually("both are known") { try known(home) == (true, true) }
             let ready = alice.log.all.count { if case .ready = $0 { true } else { false } }
             #expect(ready == 1)

@@ -122,7 +122,8 @@ extension Messenger {
             let home = try lab.home("alice")
             let bad = try await lab.correspondent("bad", of: home)
             let alice = try await lab.reachable(home)
-            try await alice.messenger.fillOutbox(of: try await alice.contact("bad"))
+            let contact = try await alice.contact("bad")
+            await alice.messenger.fillOutbox(of: contact)
             try await bad.post(rubbish(20))
             try await eventually("all is deleted") { lab.counter("mail_delivered_total") >= 20 }
             #expect(try home.waiting("bad").isEmpty)

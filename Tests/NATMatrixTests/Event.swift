@@ -118,6 +118,6 @@ extension Journal: CustomStringConvertible {
             began.map { ", the last @\(((message.time - $0).milliseconds / 10).rounded() / 100)" }
         }
         return "[\(trace.suffix(14).joined(separator: "; "))], \(messages.count) messages in\(last ?? ""), "
-            + "\(states.values.count { $0 == "delivered" }) of \(states.count) out delivered, failures \(failures)\(ending)"
+            + "\(states.values.count { $0 == "delivered" || $0 == "read" }) of \(states.count) out delivered, failures \(failures)\(ending)"
     }
 }
