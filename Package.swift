@@ -56,7 +56,7 @@ let package = Package(
         .target(name: "CSotto", dependencies: ["CNice"]),
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
-        library("Noise", ["CSodium"]),
+        library("Noise", ["CSodium", crypto]),
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),

@@ -9,9 +9,12 @@ package enum Role: Sendable {
     package var peer: Role { self == .initiator ? .responder : .initiator }
 }
 
-/// A token of a message pattern (Noise revision 34, §7.1 and §9.2).
+/// A token of a message pattern (Noise revision 34, §7.1 and §9.2); the last two are those of hybrid handshakes.
 enum Token: Sendable {
-    case e, s, ee, es, se, ss, psk
+    case e, s, ee, es, se, ss, psk, e1, ekem1
+
+    /// Whether it stands for a Diffie-Hellman operation.
+    var isDH: Bool { [.ee, .es, .se, .ss].contains(self) }
 }
 
 /// A handshake pattern as data (§7.1): what is known before, and the tokens of each message.
@@ -56,6 +59,8 @@ struct HandshakePattern: Sendable {
     private mutating func apply(_ modifier: Substring) throws(NoiseError) {
         if modifier == "fallback" {
             try applyFallback()
+        } else if modifier == "hfs" {
+            try applyHFS()
         } else if modifier.hasPrefix("psk") {
             try applyPSK(modifier.dropFirst(3))
         } else {
@@ -71,6 +76,24 @@ struct HandshakePattern: Sendable {
         initiatorPreMessage = first.tokens
         messages.removeFirst()
     }
+
+    /// The initiator sends the key of a KEM in its first message, the responder a ciphertext for it. `e1` follows the first `e`, or the
+    /// Diffie-Hellman operation that directly follows that, so that the key is encrypted; `ekem1` follows the first `ee`
+    /// (docs/protocol/session.md, "Hybrid handshake").
+    private mutating func applyHFS() throws(NoiseError) {
+        guard messages.count > 1, messages[0].sender == .initiator, !isHybrid,
+            let e = messages[0].tokens.firstIndex(of: .e),
+            let index = messages.firstIndex(where: { $0.tokens.contains(.ee) }),
+            messages[index].sender == .responder, let ee = messages[index].tokens.firstIndex(of: .ee)
+        else { throw .unsupportedProtocol }
+        messages[index].tokens.insert(.ekem1, at: ee + 1)
+        let tokens = messages[0].tokens
+        let follows = e + 1 < tokens.count && tokens[e + 1].isDH
+        messages[0].tokens.insert(.e1, at: follows ? e + 2 : e + 1)
+    }
+
+    /// Whether the pattern has the tokens of a hybrid handshake.
+    var isHybrid: Bool { messages.contains { $0.tokens.contains(.e1) } }
 
     /// psk0 stands before the first message's tokens, pskN behind the Nth message's (§9.4).
     private mutating func applyPSK(_ digits: Substring) throws(NoiseError) {

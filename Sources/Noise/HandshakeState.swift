@@ -12,13 +12,14 @@ package struct HandshakeState: ~Copyable, Sendable {
     private struct Progress: ~Copyable, Sendable {
         var symmetric: SymmetricState
         var e: KeyPair?
+        var hybrid: HybridKeys
         var rs: PublicKey?
         var re: PublicKey?
         var messageIndex = 0
         var pskIndex = 0
 
         func copy() -> Progress {
-            var copy = Progress(symmetric: symmetric.copy(), e: nil, rs: rs, re: re)
+            var copy = Progress(symmetric: symmetric.copy(), e: nil, hybrid: hybrid.copy(), rs: rs, re: re)
             copy.messageIndex = messageIndex
             copy.pskIndex = pskIndex
             switch e {
@@ -39,11 +40,13 @@ package struct HandshakeState: ~Copyable, Sendable {
     ///     generated when it is sent.
     ///   - rs: the peer's static key, if the pattern presumes it to be known.
     ///   - re: the peer's ephemeral key, for the responder of a fallback pattern.
+    ///   - hybrid: what the KEM of a hybrid pattern would draw at random, to fix it in tests.
     ///   - psks: the pre-shared keys of the psk modifiers, 32 bytes each, one after the other in order of use.
     /// - Throws: `missingKey`, `unexpectedKey`, `wrongPresharedKeys`, `cipherUnavailable`.
     package init(
         _ name: ProtocolName, role: Role, prologue: [UInt8] = [], s: consuming KeyPair? = nil,
-        e: consuming KeyPair? = nil, rs: PublicKey? = nil, re: PublicKey? = nil, psks: consuming SecretBytes? = nil
+        e: consuming KeyPair? = nil, rs: PublicKey? = nil, re: PublicKey? = nil,
+        hybrid: consuming HybridKeys = HybridKeys(), psks: consuming SecretBytes? = nil
     ) throws(NoiseError) {
         guard name.cipher.isAvailable else { throw .cipherUnavailable }
         let pattern = name.pattern
@@ -71,7 +74,7 @@ package struct HandshakeState: ~Copyable, Sendable {
         self.role = role
         self.s = s
         self.psks = presharedKeys
-        progress = Progress(symmetric: symmetric, e: e, rs: rs, re: re)
+        progress = Progress(symmetric: symmetric, e: e, hybrid: hybrid, rs: rs, re: re)
     }
 
     /// Length of a pre-shared key in bytes (§9.1).
@@ -103,7 +106,7 @@ package struct HandshakeState: ~Copyable, Sendable {
     package var remoteStatic: PublicKey? { progress.rs }
 
     /// WriteMessage(payload): the next handshake message.
-    /// Throws `outOfTurn`, `handshakeFinished`, `messageTooLong`, `weakPublicKey`.
+    /// Throws `outOfTurn`, `handshakeFinished`, `messageTooLong`, `weakPublicKey`, `invalidEncapsulationKey`.
     package mutating func writeMessage(_ payload: [UInt8]) throws(NoiseError) -> [UInt8] {
         let tokens = try nextTokens(sender: role)
         var next = progress.copy()
@@ -161,6 +164,14 @@ package struct HandshakeState: ~Copyable, Sendable {
         case .s:
             guard let key = HandshakeState.publicKey(of: s) else { throw .missingKey }
             return try next.symmetric.encryptAndHash(key.bytes)
+        case .e1:
+            return try next.symmetric.encryptAndHash(next.hybrid.publicKey())
+        case .ekem1:
+            guard let kem = name.kem else { throw .missingKey }
+            let encapsulation = try next.hybrid.encapsulate(kem)
+            let bytes = try next.symmetric.encryptAndHash(encapsulation.ciphertext)
+            try next.symmetric.mixKey(encapsulation.shared)
+            return bytes
         default:
             try mix(token, &next)
             return []
@@ -179,9 +190,23 @@ package struct HandshakeState: ~Copyable, Sendable {
             let tag = next.symmetric.hasKey ? CipherFunction.tagLength : 0
             let field = try HandshakeState.take(PublicKey.length + tag, from: &rest)
             next.rs = try PublicKey(next.symmetric.decryptAndHash(field))
+        case .e1:
+            next.hybrid.remote = try field(name.kem?.publicKeyLength, from: &rest, &next)
+        case .ekem1:
+            let ciphertext = try field(name.kem?.ciphertextLength, from: &rest, &next)
+            try next.symmetric.mixKey(next.hybrid.decapsulate(ciphertext))
         default:
             try mix(token, &next)
         }
+    }
+
+    /// A field of the KEM: encrypted when there is a key.
+    private borrowing func field(
+        _ count: Int?, from rest: inout ArraySlice<UInt8>, _ next: inout Progress
+    ) throws(NoiseError) -> [UInt8] {
+        guard let count else { throw .missingKey }
+        let tag = next.symmetric.hasKey ? CipherFunction.tagLength : 0
+        return try next.symmetric.decryptAndHash(HandshakeState.take(count + tag, from: &rest))
     }
 
     private static func take(_ count: Int, from rest: inout ArraySlice<UInt8>) throws(NoiseError) -> [UInt8] {
@@ -213,7 +238,7 @@ package struct HandshakeState: ~Copyable, Sendable {
             let start = next.pskIndex * HandshakeState.pskLength
             try next.symmetric.mixKeyAndHash(psks.copy(start..<start + HandshakeState.pskLength))
             next.pskIndex += 1
-        case (.e, _), (.s, _):
+        case (.e, _), (.s, _), (.e1, _), (.ekem1, _):
             break
         }
     }

@@ -8,6 +8,8 @@ package enum NoiseError: Error, Equatable, Sendable {
     case invalidKeyLength
     /// A Diffie-Hellman result was all zeros: the remote public key is a point of small order (§12.1).
     case weakPublicKey
+    /// The bytes are no encapsulation key of the KEM.
+    case invalidEncapsulationKey
     /// The pattern needs a static or ephemeral key that was not given.
     case missingKey
     /// A static or ephemeral key was given which the pattern does not take from the caller.

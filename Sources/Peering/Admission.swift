@@ -19,7 +19,7 @@ struct Admission {
         unknown.take(key, now: now)
     }
 
-    /// Whether to read a first packet: two or three Diffie-Hellman operations.
+    /// Whether to look at a new dial, however many first packets it has: four Diffie-Hellman operations and one of the KEM at most.
     mutating func admitsHandshake(from peer: PeerID, isContact: Bool, now: MonotonicTime) -> Bool {
         if isContact { return contactHandshakes.take(peer, now: now) }
         return strangerHandshakes.take(peer, now: now) && allStrangerHandshakes.take(now: now)

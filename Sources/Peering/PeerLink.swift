@@ -137,7 +137,7 @@ final class PeerLink {
         return nil
     }
 
-    /// A first packet of a dial by the peer: the glare rule, and the door.
+    /// One of the first packets of a dial by the peer: the glare rule, and the door.
     private func receiveInitial(_ packet: UnsafeRawBufferPointer, destination: [UInt8]) {
         for session in [active, answering] {
             if let session, session.transport.firstConnectionID == destination {
@@ -146,10 +146,11 @@ final class PeerLink {
         }
         // Both dialed: the lower peer id's dial wins, and both sides know which that is.
         if dialing != nil, node.identity.peerID < peer { return }
-        guard node.admitsHandshake(from: peer) else { return }
         do {
+            // Its first message takes two packets: what has come waits there, and nothing is known of the caller yet.
+            guard let call = try node.incomingCall(packet, destination: destination, from: peer) else { return }
             let transport = try SecureSession.accept(
-                packet, identity: node.identity, on: .relay,
+                call, identity: node.identity, on: .relay,
                 authorize: { [node, peer] remote, greeting in
                     guard peer.noisePublicKey == remote, node.authorize(peer, greeting) else { return nil }
                     return node.greeting(for: peer)

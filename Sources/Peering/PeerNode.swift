@@ -57,6 +57,10 @@ package final class PeerNode {
     /// By contact: who floods one closes it to nobody else.
     private var replayWindows: [PeerID: ReplayWindow] = [:]
     private var admission = Admission()
+    /// Dials of which a part has come. Apart, so that strangers push out no contact's.
+    private var contactCalls = IncomingCalls<PeerID>()
+    private var strangerCalls = IncomingCalls<PeerID>()
+    private var callTimer: Scheduled<Void>?
     /// Refuse a flood of "I do not know this session". By contact, because the links that say it do not last.
     private var forgottenNotices: [PeerID: TokenBucket] = [:]
     private var held: [HeldPayload] = []
@@ -108,6 +112,10 @@ package final class PeerNode {
     package func stop() {
         for link in links.values { link.close(code: CloseCode.done, reason: "") }
         links = [:]
+        callTimer?.cancel()
+        callTimer = nil
+        contactCalls = IncomingCalls()
+        strangerCalls = IncomingCalls()
         signaling.stop()
     }
 
@@ -164,10 +172,39 @@ extension PeerNode {
 
     func authorize(_ peer: PeerID, _ greeting: [UInt8]) -> Bool { gatekeeper.authorize(peer, greeting) }
 
-    /// Bounds the public-key work that a peer can cause.
-    func admitsHandshake(from peer: PeerID) -> Bool {
-        admission.admitsHandshake(from: peer, isContact: isContact(peer), now: clock.now)
+    /// Takes a first packet of a dial, and returns the call when all of its first message has come. Bounds the public-key work that a peer can
+    /// cause, and what is kept of calls that are never completed.
+    func incomingCall(
+        _ packet: UnsafeRawBufferPointer, destination: [UInt8], from peer: PeerID
+    ) throws(TransportError) -> IncomingCall? {
+        let now = clock.now
+        let isContact = isContact(peer)
+        let admits = { self.admission.admitsHandshake(from: peer, isContact: isContact, now: now) }
+        let responder = identity.peerID.noisePublicKey
+        defer { armCallTimer() }
+        return isContact
+            ? try contactCalls.receive(
+                packet, destination: destination, from: peer, to: responder, now: now, admits: admits)
+            : try strangerCalls.receive(
+                packet, destination: destination, from: peer, to: responder, now: now, admits: admits)
     }
+
+    /// Forgets calls that stay incomplete, also when no packet comes any more.
+    private func armCallTimer() {
+        guard callTimer == nil,
+            let due = [contactCalls.nextTimeout, strangerCalls.nextTimeout].compactMap(\.self).min()
+        else { return }
+        callTimer = clock.at(due) { [weak self] in
+            guard let self else { return }
+            self.callTimer = nil
+            self.contactCalls.expire(now: self.clock.now)
+            self.strangerCalls.expire(now: self.clock.now)
+            self.armCallTimer()
+        }
+    }
+
+    /// Calls of which a part has come. For tests.
+    var incompleteCalls: Int { contactCalls.count + strangerCalls.count }
 
     /// Bounds the agents that a contact can make us start.
     func admitsOffer(from contact: PeerID) -> Bool { admission.admitsOffer(from: contact, now: clock.now) }

@@ -1,8 +1,8 @@
 // What travels in CRYPTO frames (`docs/protocol/session.md`, "Handshake"):
 //
 //     message      = type u8 ‖ length u16 ‖ body
-//     type 1       body = Noise message 1; its payload: version u8 = 1 ‖ count u8 ‖ AEAD u8 × count
-//                         ‖ transport parameters u16-length ‖ greeting u16-length
+//     type 1       body = count u8 ‖ suite u8 × count ‖ Noise message 1 of the first of these suites; its payload:
+//                         version u8 = 2 ‖ count u8 ‖ AEAD u8 × count ‖ transport parameters u16-length ‖ greeting u16-length
 //     type 2       body = Noise message 2; its payload: AEAD u8 ‖ transport parameters u16-length ‖ greeting u16-length
 //     type 3       body = key confirmation, 32 bytes
 //
@@ -13,6 +13,7 @@ enum HandshakePayloadError: Error {
     case truncated
     case unsupportedVersion
     case noCommonCipher
+    case noCommonSuite
     case tooLong
     case unexpectedMessage
 }
@@ -20,13 +21,15 @@ enum HandshakePayloadError: Error {
 /// Limits of the handshake.
 enum HandshakeLimits {
     /// Version byte of message 1.
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     /// Longest greeting of either side in bytes.
     static let greeting = 256
-    /// Longest body of one message; leaves room for ML-KEM-768 keys and ciphertexts (1184 and 1088 bytes).
+    /// Longest body of one message; ML-KEM-768 takes 1184 and 1088 bytes of it.
     static let body = 4096
     /// Most AEADs that may be offered.
     static let ciphers = 16
+    /// Most suites that may be listed.
+    static let suites = 8
 }
 
 /// Types of the messages in CRYPTO frames.
@@ -39,6 +42,23 @@ enum HandshakeMessageType: UInt8 {
     func frame(_ body: [UInt8]) throws(HandshakePayloadError) -> [UInt8] {
         guard body.count <= HandshakeLimits.body else { throw .tooLong }
         return [rawValue, UInt8(body.count >> 8), UInt8(body.count & 0xFF)] + body
+    }
+}
+
+/// What stands before Noise message 1, in clear inside of the Initial packet, and in the prologue.
+enum SuiteList {
+    /// The list as it travels. It must have 1 to 8 members.
+    static func encode(_ suites: [UInt8]) -> [UInt8] {
+        [UInt8(truncatingIfNeeded: suites.count)] + suites
+    }
+
+    /// The suites' numbers, unknown ones too, and the Noise message behind them.
+    static func decode(_ body: [UInt8]) throws(HandshakePayloadError) -> (suites: [UInt8], message: [UInt8]) {
+        var reader = PayloadReader(body)
+        let count = Int(try reader.byte())
+        guard (1...HandshakeLimits.suites).contains(count) else { throw .noCommonSuite }
+        let suites = try reader.bytes(count)
+        return (suites, Array(body[(1 + count)...]))
     }
 }
 

@@ -25,9 +25,10 @@ enum KeySchedule {
         case keyUpdate = "sotto/1 key update"
     }
 
-    /// Prologue of the Noise handshake: binds it to this protocol and to the connection id that the client made up.
-    static func prologue(firstConnectionID: [UInt8]) -> [UInt8] {
-        Array("sotto/1".utf8) + firstConnectionID
+    /// Prologue of the Noise handshake: binds it to this protocol, to the connection id that the client made up, and to the suites that the
+    /// client speaks (their numbers), so that nobody can take the stronger ones away.
+    static func prologue(firstConnectionID: [UInt8], suites: [UInt8]) -> [UInt8] {
+        Array("sotto/2".utf8) + firstConnectionID + SuiteList.encode(suites)
     }
 
     /// Derives 32 bytes from a key of 32 bytes.

@@ -1,16 +1,21 @@
 import Noise
 
-/// One end of `Noise_IK_25519_ChaChaPoly_BLAKE2b` as Sotto uses it, with its payloads. Knows nothing of QUIC.
+/// One end of a Noise handshake of one of the suites, with its payloads. Knows nothing of QUIC.
 ///
 /// A class because ngtcp2's callbacks reach it through the connection; it belongs to that connection alone.
 final class NoiseHandshake {
-    static let protocolName = "Noise_IK_25519_ChaChaPoly_BLAKE2b"
-
     let role: Role
     /// The responder's static key: Initial keys come from it.
     let responder: PublicKey
+    /// Suites that we speak, best first.
+    let suites: [HandshakeSuite]
     /// AEADs we offer or accept, best first.
     let ciphers: [PacketCipher]
+    private let firstConnectionID: [UInt8]
+    /// The suite in use; the responder knows it when it has read message 1.
+    private(set) var suite: HandshakeSuite?
+    /// Responder: message 1, complete and unread.
+    private(set) var initiatorMessage: [UInt8]?
     /// What the other end says in its payload; at most 256 bytes.
     private(set) var remoteGreeting: [UInt8] = []
     private(set) var remoteStatic: PublicKey?
@@ -27,30 +32,34 @@ final class NoiseHandshake {
     /// Set by the responder's message 2 until the confirmation came.
     private var expectedConfirmation: SecretBytes?
 
-    /// The dialer's end: knows whom it calls.
+    /// The dialer's end: knows whom it calls. Throws `unsupportedProtocol` without a suite.
     init(
         initiator keys: consuming KeyPair, responder: PublicKey, firstConnectionID: [UInt8], greeting: [UInt8],
-        ciphers: [PacketCipher]
+        suites: [HandshakeSuite], ciphers: [PacketCipher]
     ) throws(NoiseError) {
+        guard let suite = suites.first, suites.count <= HandshakeLimits.suites else { throw .unsupportedProtocol }
         role = .initiator
         self.responder = responder
+        self.firstConnectionID = firstConnectionID
         self.greeting = greeting
+        self.suites = suites
+        self.suite = suite
         self.ciphers = ciphers
         remoteStatic = responder
         state = try HandshakeState(
-            ProtocolName(Self.protocolName), role: .initiator,
-            prologue: KeySchedule.prologue(firstConnectionID: firstConnectionID), s: keys, rs: responder)
+            ProtocolName(suite.protocolName), role: .initiator,
+            prologue: KeySchedule.prologue(firstConnectionID: firstConnectionID, suites: suites.map(\.rawValue)),
+            s: keys, rs: responder)
     }
 
-    /// The answerer's end: learns the caller's key from message 1.
-    init(responder keys: consuming KeyPair, firstConnectionID: [UInt8], ciphers: [PacketCipher]) throws(NoiseError) {
+    /// The answerer's end: learns the suite and the caller's key from message 1. Until that is complete it needs no secret.
+    init(responder: PublicKey, firstConnectionID: [UInt8], suites: [HandshakeSuite], ciphers: [PacketCipher]) {
         role = .responder
-        responder = keys.publicKey
+        self.responder = responder
+        self.firstConnectionID = firstConnectionID
         greeting = []
+        self.suites = suites
         self.ciphers = ciphers
-        state = try HandshakeState(
-            ProtocolName(Self.protocolName), role: .responder,
-            prologue: KeySchedule.prologue(firstConnectionID: firstConnectionID), s: keys)
     }
 
     /// Message 1, framed.
@@ -59,12 +68,29 @@ final class NoiseHandshake {
         guard let message = try state?.writeMessage(payload.encode()) else {
             throw HandshakePayloadError.unexpectedMessage
         }
-        return try HandshakeMessageType.initiator.frame(message)
+        return try HandshakeMessageType.initiator.frame(SuiteList.encode(suites.map(\.rawValue)) + message)
     }
 
-    /// Reads message 1. The first public-key work of the responder.
-    func readInitiatorMessage(_ body: [UInt8]) throws {
-        guard let payload = try state?.readMessage(body), let caller = state?.remoteStatic else {
+    /// Keeps message 1, which has come as a whole.
+    func keep(initiatorMessage body: [UInt8]) {
+        initiatorMessage = body
+    }
+
+    /// Reads message 1, once. The first public-key work of the responder, and none when the suite will not do.
+    func readInitiatorMessage(keys: consuming KeyPair) throws {
+        guard let body = initiatorMessage, suite == nil, keys.publicKey == responder else {
+            throw HandshakePayloadError.unexpectedMessage
+        }
+        initiatorMessage = []
+        let (offeredSuites, message) = try SuiteList.decode(body)
+        guard let suite = HandshakeSuite.choose(offered: offeredSuites, ours: suites) else {
+            throw HandshakePayloadError.noCommonSuite
+        }
+        self.suite = suite
+        state = try HandshakeState(
+            ProtocolName(suite.protocolName), role: .responder,
+            prologue: KeySchedule.prologue(firstConnectionID: firstConnectionID, suites: offeredSuites), s: keys)
+        guard let payload = try state?.readMessage(message), let caller = state?.remoteStatic else {
             throw HandshakePayloadError.unexpectedMessage
         }
         let decoded = try InitiatorPayload(decoding: payload)

@@ -12,6 +12,8 @@ struct PacketCounters {
     var openedWithCurrentKey: UInt64 = 0
     /// Packets that opened under keys that only the peer can have (Handshake and 1-RTT).
     var opened: UInt64 = 0
+    /// Initial packets that opened: they come from who knows the answerer's public key, and no more is proven.
+    var openedInitial: UInt64 = 0
     /// Packets that did not open, of any kind.
     var rejected: UInt64 = 0
     /// Highest 1-RTT packet number opened since this was last set to nil.
@@ -126,7 +128,7 @@ struct PacketKey {
         }
         switch header.pointee.level {
         case .initial:
-            break
+            counters.pointee.openedInitial &+= 1
         case .handshake:
             counters.pointee.opened &+= 1
         case .application:

@@ -19,15 +19,15 @@ extension QUICConnection {
     /// A piece of the peer's CRYPTO stream, in order.
     func received(crypto piece: UnsafeBufferPointer<UInt8>, at level: ngtcp2_crypto_level) -> CInt {
         // Others can make Initial packets too: what comes after message 1 must not spoil what follows.
-        if role == .responder, level == NGTCP2_CRYPTO_LEVEL_INITIAL, handshake.remoteStatic != nil {
+        if role == .responder, level == NGTCP2_CRYPTO_LEVEL_INITIAL, handshake.initiatorMessage != nil {
             return NGTCP2_ERR_PROTO
         }
         do {
             guard let message = try handshake.assembler.append(piece) else { return 0 }
             switch (message.type, role, level) {
             case (.initiator, .responder, NGTCP2_CRYPTO_LEVEL_INITIAL):
-                // Only kept: answering it is `answer`'s business, once the caller has decided.
-                try handshake.readInitiatorMessage(message.body)
+                // Only kept: reading it is the caller's decision, and answering it `answer`'s business after that.
+                handshake.keep(initiatorMessage: message.body)
                 return 0
             case (.responder, .initiator, NGTCP2_CRYPTO_LEVEL_INITIAL):
                 return try receivedResponderMessage(message.body)

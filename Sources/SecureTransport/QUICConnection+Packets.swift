@@ -36,6 +36,7 @@ extension QUICConnection {
             ngtcp2, &path.pointee.path, start.assumingMemoryBound(to: UInt8.self), length, clock)
         let isAuthentic = counters.pointee.opened != openedBefore
         if isAuthentic { retriesBlocked = !blockedStreams.isEmpty }
+        if role == .initiator, phase != .handshaking { firstFlight.forget() }
         handle(status)
         return ReceivedPacket(isAuthentic: isAuthentic, number: counters.pointee.highestOpened)
     }
@@ -67,7 +68,16 @@ extension QUICConnection {
             }
             return writeStreams(into: output)
         }
-        return finishPacket(output)
+        return writeHandshakePacket(output)
+    }
+
+    private func writeHandshakePacket(_ output: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        guard role == .initiator else { return finishPacket(output) }
+        let repeated = firstFlight.next(into: UnsafeMutableRawBufferPointer(output))
+        if repeated > 0 { return repeated }
+        let length = finishPacket(output)
+        firstFlight.record(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(output)[..<length]))
+        return length
     }
 
     /// Tells ngtcp2's pacing that a burst of packets is complete. The few packets of the handshake are not paced: the
@@ -242,7 +252,12 @@ extension QUICConnection {
             guard let ngtcp2, ngtcp2_conn_get_expiry(ngtcp2) <= clock else { return false }
             let before = probeTimeouts
             handle(ngtcp2_conn_handle_expiry(ngtcp2, clock))
-            return probeTimeouts > before
+            let fired = probeTimeouts > before
+            // A server that was heard has all of message 1.
+            if fired, role == .initiator, phase == .handshaking, counters.pointee.openedInitial == 0 {
+                firstFlight.repeatAll()
+            }
+            return fired
         }
     }
 

@@ -52,6 +52,9 @@ final class QUICConnection {
     var pendingReceiveSecret: SecretBytes?
     var keyUpdates = 0
 
+    /// Client: the datagrams of message 1, until something was heard.
+    var firstFlight = FirstFlight()
+
     var events = EventQueue()
     var streams: [StreamID: QUICStream] = [:]
     /// Streams with something to send, first to be served first.

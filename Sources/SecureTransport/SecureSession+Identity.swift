@@ -19,24 +19,24 @@ extension SecureSession {
             pathConfiguration: pathConfiguration, now: now)
     }
 
-    /// Answers a call. `firstPacket` is a datagram that `classify` called `.initial` and that belongs to no session.
+    /// Answers a call, which must be complete.
     ///
     /// - Parameters:
+    ///   - call: what `IncomingCalls` gave, or an `IncomingCall` that `isComplete`.
     ///   - path: the path that the packet came by; it is added.
     ///   - kind: what that path is.
     ///   - authorize: gets the caller's static key and greeting and returns our greeting (at most 256 bytes), or nil to
     ///     refuse: then nothing is sent and no state kept. The caller may be a replay of an earlier call until
     ///     `handshakeCompleted` comes.
-    /// - Throws: `notForUs` before any public-key work; `handshakeFailed`, `refused`, `greetingTooLong` after one or
-    ///   two X25519 operations.
+    /// - Throws: `handshakeFailed`, `refused`, `greetingTooLong`, after at most two X25519 operations; `handshakeFailed` for an incomplete call
+    ///   and for a suite that we do not take, without any.
     package static func accept(
-        _ firstPacket: UnsafeRawBufferPointer, identity: Identity, on path: PathID, kind: PathKind = .relay,
-        configuration: SessionConfiguration = SessionConfiguration(),
+        _ call: IncomingCall, identity: Identity, on path: PathID, kind: PathKind = .relay,
         pathConfiguration: PathConfiguration = PathConfiguration(),
         authorize: (PublicKey, [UInt8]) -> [UInt8]?, now: MonotonicTime
     ) throws(TransportError) -> SecureSession {
         try accept(
-            firstPacket, keys: identity.noiseKeyPair(), on: path, kind: kind, configuration: configuration,
-            pathConfiguration: pathConfiguration, authorize: authorize, now: now)
+            call, keys: identity.noiseKeyPair(), on: path, kind: kind, pathConfiguration: pathConfiguration,
+            authorize: authorize, now: now)
     }
 }

@@ -65,7 +65,7 @@ package final class SecureSession {
         do {
             handshake = try NoiseHandshake(
                 initiator: keys, responder: peer, firstConnectionID: id, greeting: greeting,
-                ciphers: configuration.ciphers)
+                suites: configuration.suites, ciphers: configuration.ciphers)
         } catch {
             throw .internalFailure
         }
@@ -76,21 +76,14 @@ package final class SecureSession {
 
     /// `accept(_:identity:on:)` with a bare key pair.
     package static func accept(
-        _ firstPacket: UnsafeRawBufferPointer, keys: consuming KeyPair, on path: PathID, kind: PathKind = .relay,
-        configuration: SessionConfiguration = SessionConfiguration(),
+        _ call: IncomingCall, keys: consuming KeyPair, on path: PathID, kind: PathKind = .relay,
         pathConfiguration: PathConfiguration = PathConfiguration(),
         authorize: (PublicKey, [UInt8]) -> [UInt8]?, now: MonotonicTime
     ) throws(TransportError) -> SecureSession {
-        let connection = try QUICConnection.accept(
-            firstPacket, keys: keys, configuration: configuration, now: now.nanoseconds)
-        guard let caller = connection.handshake.remoteStatic else { throw .handshakeFailed }
-        guard let greeting = authorize(caller, connection.handshake.remoteGreeting) else { throw .refused }
-        guard greeting.count <= maximumGreetingLength else { throw .greetingTooLong }
-        connection.handshake.greeting = greeting
-        try connection.answer()
-        let session = SecureSession(connection: connection, pathConfiguration: pathConfiguration, now: now)
-        session.receivedPackets = 1
-        session.receivedBytes = UInt64(firstPacket.count)
+        try call.answer(keys: keys, authorize: authorize)
+        let session = SecureSession(connection: call.connection, pathConfiguration: pathConfiguration, now: now)
+        session.receivedPackets = UInt64(call.packets)
+        session.receivedBytes = UInt64(call.bytes)
         session.addPath(path, kind: kind, now: now)
         return session
     }
@@ -123,6 +116,9 @@ package final class SecureSession {
 
     /// Nothing will happen any more: let go of it.
     package var isFinished: Bool { connection.phase == .closed }
+
+    /// How the keys were agreed.
+    package var suite: HandshakeSuite { connection.handshake.suite ?? .classical }
 
     /// The AEAD in use.
     package var cipher: PacketCipher { connection.handshake.cipher }

@@ -40,8 +40,10 @@ package enum TransportError: Error, Equatable, Sendable {
     /// The packet does not start a session with us: it is no QUIC v1 Initial of this protocol, or does not open under
     /// the keys that belong to our identity.
     case notForUs
-    /// The Initial opened, but what it carries is not a valid Noise message 1 of a version we speak.
+    /// The Initial opened, but what it carries is not a valid Noise message 1 of a version and suite that we speak.
     case handshakeFailed
+    /// Too many first packets: `admits` refused to look at it.
+    case notAdmitted
     /// `authorize` refused the caller.
     case refused
     /// The QUIC library failed to allocate or refused its own settings.
@@ -112,6 +114,8 @@ package struct SessionConfiguration: Sendable {
     package var keyUpdateInterval: UInt64 = 1 << 22
     /// Largest packet on the relay path; nothing is ever larger.
     package var maximumPacketSize = 1452
+    /// How keys may be agreed, best first. A caller uses the first and says which others it speaks; an answerer answers no others.
+    package var suites: [HandshakeSuite] = [.hybrid]
     /// AEADs to offer and accept, best first.
     package var ciphers: [PacketCipher] = PacketCipher.available()
 

@@ -43,7 +43,9 @@ enum ModuleGraph {
 
     static let rules: [ModuleRule] = [
         // Pure.
-        pure("Noise", ["CSodium"]),
+        rule(
+            "Noise", .pure, own: ["CSodium"], foreign: ["Crypto"],
+            pureReason + " Crypto is there for ML-KEM-768 of hybrid handshakes, which libsodium does not have."),
         pure("Identity", ["CSodium", "Noise", "Wire"]),
         pure("Wire", []),
         pure("Paths", ["CSodium"]),

@@ -6,7 +6,7 @@ import Testing
 struct HandshakeStateTests {
     @Test(
         "every pattern ends with the same hash, keys that fit, and the peer's static key",
-        arguments: Sides.names + Sides.pskNames)
+        arguments: Sides.names + Sides.pskNames + Sides.hybridNames)
     func finishes(_ name: String) throws {
         let keys = Keys()
         var sides = try Sides(name, keys)

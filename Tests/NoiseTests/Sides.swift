@@ -28,7 +28,7 @@ struct Sides: ~Copyable {
     }
 
     static func fullName(_ name: String) -> String {
-        name.contains("_") ? name : "Noise_\(name)_25519_ChaChaPoly_BLAKE2b"
+        name.contains("_") ? name : "Noise_\(name)_25519\(name.contains("hfs") ? "+MLKEM768" : "")_ChaChaPoly_BLAKE2b"
     }
 
     static func state(
@@ -76,6 +76,11 @@ struct Sides: ~Copyable {
     }
 
     static let names = (HandshakePattern.oneWay + HandshakePattern.fundamental + HandshakePattern.deferred).map(\.name)
+    /// Every interactive pattern with a KEM, and mixtures.
+    static let hybridNames =
+        (HandshakePattern.fundamental + HandshakePattern.deferred).map { $0.name + "hfs" } + [
+            "IKhfs+psk2", "NNhfs+psk0",
+        ]
     static let pskNames = ["Npsk0", "Xpsk1", "NNpsk0", "NNpsk2", "XXpsk3", "IKpsk1", "IKpsk2", "XXpsk0+psk3"]
 }
 

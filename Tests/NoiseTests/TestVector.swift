@@ -21,6 +21,9 @@ struct TestVector: Decodable {
     let respRemoteStatic: Hex?
     let respRemoteEphemeral: Hex?
     let respPSKs: [Hex]?
+    let initKEMSeed: Hex?
+    let respKEMCiphertext: Hex?
+    let respKEMShared: Hex?
     let handshakeHash: Hex?
     let messages: [Message]
 
@@ -38,6 +41,9 @@ struct TestVector: Decodable {
         case respRemoteStatic = "resp_remote_static"
         case respRemoteEphemeral = "resp_remote_ephemeral"
         case respPSKs = "resp_psks"
+        case initKEMSeed = "init_kem_seed"
+        case respKEMCiphertext = "resp_kem_ciphertext"
+        case respKEMShared = "resp_kem_shared"
         case handshakeHash = "handshake_hash"
         case messages
     }
@@ -46,14 +52,26 @@ struct TestVector: Decodable {
         try HandshakeState(
             name, role: .initiator, prologue: initPrologue?.bytes ?? [], s: keyPair(initStatic),
             e: keyPair(initEphemeral), rs: publicKey(initRemoteStatic), re: publicKey(initRemoteEphemeral),
-            psks: joined(initPSKs))
+            hybrid: initiatorKEM(), psks: joined(initPSKs))
     }
 
     func responder(_ name: ProtocolName) throws -> HandshakeState {
         try HandshakeState(
             name, role: .responder, prologue: respPrologue?.bytes ?? [], s: keyPair(respStatic),
             e: keyPair(respEphemeral), rs: publicKey(respRemoteStatic), re: publicKey(respRemoteEphemeral),
-            psks: joined(respPSKs))
+            hybrid: responderKEM(), psks: joined(respPSKs))
+    }
+
+    private func initiatorKEM() throws -> HybridKeys {
+        guard let initKEMSeed else { return HybridKeys() }
+        return HybridKeys(e1: try KEMKeyPair(seed: SecretBytes(copying: initKEMSeed.bytes)))
+    }
+
+    private func responderKEM() -> HybridKeys {
+        guard let respKEMCiphertext, let respKEMShared else { return HybridKeys() }
+        return HybridKeys(
+            encapsulation: KEMEncapsulation(
+                ciphertext: respKEMCiphertext.bytes, shared: SecretBytes(copying: respKEMShared.bytes)))
     }
 }
 

@@ -10,10 +10,12 @@ struct VectorFile: CustomTestStringConvertible, Sendable {
 
     /// The committed set, the files that the environment names, and cacophony's where it is kept beside the package.
     static let all: [VectorFile] = {
-        let committed = Bundle.module.resourceURL?.appendingPathComponent("Vectors/noise.json")
+        let committed = ["noise.json", "noise-hybrid.json"].compactMap {
+            Bundle.module.resourceURL?.appendingPathComponent("Vectors").appendingPathComponent($0)
+        }
         let named = ProcessInfo.processInfo.environment["SOTTO_NOISE_VECTORS"] ?? ""
         let beside = Repository.root.appendingPathComponent("../shared/vectors/cacophony.txt").standardizedFileURL
-        var files = ([committed].compactMap { $0 } + named.split(separator: ":").map { URL(filePath: String($0)) })
+        var files = (committed + named.split(separator: ":").map { URL(filePath: String($0)) })
             .map { VectorFile(url: $0) }
         if FileManager.default.fileExists(atPath: beside.path), !files.contains(where: { $0.url == beside }) {
             files.append(VectorFile(url: beside))

@@ -57,6 +57,34 @@ struct WipingTests {
         #expect(transport.handshakeHash.count == 64)
     }
 
+    @Test(
+        "the KEM's seed and what was encapsulated are wiped when the handshake is split or abandoned",
+        arguments: [true, false])
+    func wipesKEMSecrets(splits: Bool) throws {
+        let (seed, shared) = (Watched(count: 64), Watched())
+        let name = try ProtocolName("Noise_NNhfs_25519+MLKEM768_ChaChaPoly_BLAKE2b")
+        let pair = try KEMKeyPair(seed: seed.secret)
+        let result = try KEMFunction.mlKEM768.encapsulate(to: pair.publicKey)
+        var initiator = try HandshakeState(name, role: .initiator, hybrid: HybridKeys(e1: pair))
+        var responder = try HandshakeState(
+            name, role: .responder,
+            hybrid: HybridKeys(encapsulation: KEMEncapsulation(ciphertext: result.ciphertext, shared: shared.secret)))
+        let first = try initiator.writeMessage([])
+        // The working copy took the place of what was given.
+        #expect(seed.isWiped)
+        _ = try responder.readMessage(first)
+        let second = try responder.writeMessage([])
+        #expect(shared.isWiped)
+        if splits {
+            // The ciphertext carries another secret than the responder was given.
+            let error = failure { () throws(NoiseError) in try initiator.readMessage(second) }
+            #expect(error == .authenticationFailed)
+            _ = try responder.split()
+        } else {
+            drop(initiator)
+        }
+    }
+
     @Test("an abandoned handshake, and one that cannot begin, wipe the keys too")
     func wipesKeysWhenAbandoned() throws {
         let (s, e, psk) = (Watched(), Watched(), Watched())

@@ -30,6 +30,8 @@ package final class ScriptedCore {
     private var partner: PeerID?
     private var decoder = ConversationFrameDecoder()
     private var timer: Scheduled<Void>?
+    /// Dials of which a part has come.
+    private var calls = IncomingCalls<PeerID>()
 
     init(owner: ScriptedPeer, client: SignalingClient, loop: any EventLoop) {
         self.owner = owner
@@ -107,8 +109,12 @@ package final class ScriptedCore {
         owner?.packets.append(packet)
         packet.withUnsafeBytes { bytes in
             if let answer, case .initial(let destination) = SecureSession.classify(bytes), isNew(destination) {
-                if let session = try? SecureSession.accept(
-                    bytes, identity: identity, on: .relay, authorize: { _, _ in answer }, now: now)
+                let call = try? calls.receive(
+                    bytes, destination: destination, from: peer, to: identity.peerID.noisePublicKey, now: now,
+                    admits: { true })
+                if let call,
+                    let session = try? SecureSession.accept(
+                        call, identity: identity, on: .relay, authorize: { _, _ in answer }, now: now)
                 {
                     adopt(session, with: peer)
                 }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct HandshakePayloadTests {
     private let first = InitiatorPayload(
         ciphers: [.aes256GCM, .chaCha20Poly1305], transportParameters: [9, 8, 7], greeting: [0x68, 0x69])
-    private let firstBytes: [UInt8] = [1, 2, 2, 1, 0, 3, 9, 8, 7, 0, 2, 0x68, 0x69]
+    private let firstBytes: [UInt8] = [2, 2, 2, 1, 0, 3, 9, 8, 7, 0, 2, 0x68, 0x69]
     private let second = ResponderPayload(cipher: .chaCha20Poly1305, transportParameters: [5], greeting: [])
     private let secondBytes: [UInt8] = [1, 0, 1, 5, 0, 0]
 
@@ -30,17 +30,27 @@ import Testing
     @Test func laterFieldsAndUnknownCiphersAreIgnored() throws {
         #expect(try InitiatorPayload(decoding: firstBytes + [1, 2, 3]) == first)
         #expect(try ResponderPayload(decoding: secondBytes + [1]) == second)
-        #expect(try InitiatorPayload(decoding: [1, 2, 99, 1, 0, 0, 0, 0]).ciphers == [.chaCha20Poly1305])
+        #expect(try InitiatorPayload(decoding: [2, 2, 99, 1, 0, 0, 0, 0]).ciphers == [.chaCha20Poly1305])
     }
 
-    @Test func otherVersionsAndTooLongFieldsAreRefused() {
+    @Test(arguments: [0, 1, 3, 255] as [UInt8]) func otherVersionsAndTooLongFieldsAreRefused(version: UInt8) {
         #expect(throws: HandshakePayloadError.unsupportedVersion) {
-            try InitiatorPayload(decoding: [2] + firstBytes.dropFirst())
+            try InitiatorPayload(decoding: [version] + firstBytes.dropFirst())
         }
-        #expect(throws: HandshakePayloadError.noCommonCipher) { try InitiatorPayload(decoding: [1, 0, 0, 0, 0, 0]) }
+        #expect(throws: HandshakePayloadError.noCommonCipher) { try InitiatorPayload(decoding: [2, 0, 0, 0, 0, 0]) }
         #expect(throws: HandshakePayloadError.noCommonCipher) { try ResponderPayload(decoding: [7, 0, 0, 0, 0]) }
         #expect(throws: HandshakePayloadError.tooLong) {
-            try InitiatorPayload(decoding: [1, 1, 1, 0, 0, 1, 1] + [UInt8](repeating: 0, count: 257))
+            try InitiatorPayload(decoding: [2, 1, 1, 0, 0, 1, 1] + [UInt8](repeating: 0, count: 257))
+        }
+    }
+
+    @Test func theListOfSuitesStandsBeforeTheMessage() throws {
+        #expect(SuiteList.encode([2, 1]) == [2, 2, 1])
+        let decoded = try SuiteList.decode([3, 2, 1, 77, 9, 9])
+        #expect(decoded.suites == [2, 1, 77])
+        #expect(decoded.message == [9, 9])
+        for bytes in [[], [0], [0, 1], [1], [2, 1], [9, 1, 2, 3, 4, 5, 6, 7, 8, 9], [255]] as [[UInt8]] {
+            #expect(throws: HandshakePayloadError.self) { try SuiteList.decode(bytes) }
         }
     }
 

@@ -6,38 +6,52 @@ import Testing
 
 /// What strangers, and the network, can put in front of a session.
 @Suite struct HostileInputTests {
-    /// The first packet of a call and the keys that it is for.
-    private func firstPacket() throws -> (packet: [UInt8], network: VirtualNetwork) {
-        let network = try VirtualNetwork()
-        var first: [UInt8] = []
-        network.client.session.transmit(now: network.now) { bytes, _, _ in first = Array(bytes) }
-        return (first, network)
+    /// The first datagrams of a call and the keys that they are for.
+    private func firstPackets() throws -> (packets: [[UInt8]], network: VirtualNetwork) {
+        let network = try VirtualNetwork(greeting: VirtualNetwork.longGreeting)
+        return (network.client.session.packets(now: network.now), network)
     }
 
-    private func accept(_ packet: [UInt8], _ network: VirtualNetwork) throws -> SecureSession {
-        try packet.withUnsafeBytes {
-            try SecureSession.accept(
-                $0, keys: network.serverKeys.copy(), on: .relay, authorize: { _, _ in [] }, now: network.now)
-        }
+    private func call(_ packets: [[UInt8]], _ network: VirtualNetwork) throws(TransportError) -> IncomingCall {
+        try IncomingCall(packets, to: network.serverKeys.publicKey, now: network.now)
     }
 
-    @Test func aFirstPacketTamperedWithAtAnyByteIsNotForUs() throws {
-        let (packet, network) = try firstPacket()
+    @Test(arguments: [0, 1]) func aFirstPacketTamperedWithAtAnyByteIsNotForUs(which: Int) throws {
+        let (packets, network) = try firstPackets()
+        let packet = packets[which]
         for index in packet.indices {
             var tampered = packet
             tampered[index] ^= 1 << UInt8(index % 8)
-            #expect(throws: TransportError.notForUs, "byte \(index)") { try accept(tampered, network) }
+            #expect(throws: TransportError.notForUs, "byte \(index)") { try call([tampered], network) }
         }
-        _ = try accept(packet, network)
+        #expect(try !call([packet], network).isComplete)
+        #expect(try call(packets, network).isComplete)
     }
 
-    @Test func aFirstPacketCutAnywhereIsNotForUs() throws {
-        let (packet, network) = try firstPacket()
-        for length in packet.indices {
+    @Test(arguments: [0, 1]) func aFirstPacketCutAnywhereIsNotForUs(which: Int) throws {
+        let (packets, network) = try firstPackets()
+        for length in packets[which].indices {
             #expect(throws: TransportError.notForUs, "\(length) bytes") {
-                try accept(Array(packet[..<length]), network)
+                try call([Array(packets[which][..<length])], network)
             }
         }
+    }
+
+    @Test(arguments: [[0, 1], [1, 0]]) func theRestOfACallTamperedWithAtAnyByteChangesNothing(order: [Int]) throws {
+        let (packets, network) = try firstPackets()
+        var call = try call([packets[order[0]]], network)
+        for index in packets[order[1]].indices {
+            // Each looks at a bounded number of datagrams.
+            if index % 24 == 0 { call = try self.call([packets[order[0]]], network) }
+            var tampered = packets[order[1]]
+            tampered[index] ^= 1 << UInt8(index % 8)
+            tampered.withUnsafeBytes { call.receive($0, now: network.now) }
+            #expect(call.isAlive && !call.isComplete, "byte \(index)")
+        }
+        packets[order[1]].withUnsafeBytes { call.receive($0, now: network.now) }
+        #expect(call.isComplete)
+        _ = try SecureSession.accept(
+            call, keys: network.serverKeys.copy(), on: .relay, authorize: { _, _ in [] }, now: network.now)
     }
 
     @Test func packetsOfAHandshakeTamperedWithAtAnyByteAreIgnored() throws {

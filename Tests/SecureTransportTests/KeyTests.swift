@@ -50,8 +50,9 @@ import Testing
         #expect(hex(secrets.confirmation) == "9fc3c95151283f464665bf020872066401e5753c70b4e505fd29f74dcbb0797e")
     }
 
-    @Test func thePrologueBindsTheProtocolAndTheConnection() {
-        #expect(KeySchedule.prologue(firstConnectionID: [1, 2]) == Array("sotto/1".utf8) + [1, 2])
+    @Test func thePrologueBindsTheProtocolTheConnectionAndTheSuites() {
+        #expect(
+            KeySchedule.prologue(firstConnectionID: [1, 2], suites: [2, 1]) == Array("sotto/2".utf8) + [1, 2, 2, 2, 1])
     }
 
     /// RFC 9001, appendix A.5.

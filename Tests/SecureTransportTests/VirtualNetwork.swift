@@ -57,6 +57,8 @@ final class VirtualNetwork {
     }
 
     static let start = MonotonicTime(nanoseconds: 1_000_000_000)
+    /// As long as one with a token and a name, and so long that message 1 takes two datagrams.
+    static let longGreeting = [UInt8](repeating: 0x61, count: 110)
 
     var now = VirtualNetwork.start
     var generator: SeededGenerator
@@ -70,6 +72,8 @@ final class VirtualNetwork {
     var authorize: (PublicKey, [UInt8]) -> [UInt8]? = { _, _ in Array("welcome".utf8) }
     var acceptErrors: [TransportError] = []
     var accepted = 0
+    /// Calls to the server of which a part has come.
+    var calls = IncomingCalls<PathID>()
     /// Every packet sent, when set.
     var tap: ((Side, PathID, [UInt8]) -> Void)?
 
@@ -147,17 +151,20 @@ final class VirtualNetwork {
         bytes.withUnsafeBytes { packet in
             if let end = end(side) {
                 end.session.receive(packet, on: path, now: now)
-            } else if case .initial = SecureSession.classify(packet) {
-                accept(packet, on: path)
+            } else if case .initial(let destination) = SecureSession.classify(packet) {
+                accept(packet, destination, on: path)
             }
         }
     }
 
-    private func accept(_ packet: UnsafeRawBufferPointer, on path: PathID) {
+    private func accept(_ packet: UnsafeRawBufferPointer, _ destination: [UInt8], on path: PathID) {
         do throws(TransportError) {
+            let call = try calls.receive(
+                packet, destination: destination, from: path, to: serverKeys.publicKey,
+                configuration: serverConfiguration, now: now, admits: { true })
+            guard let call else { return }
             let session = try SecureSession.accept(
-                packet, keys: serverKeys.copy(), on: path, configuration: serverConfiguration, authorize: authorize,
-                now: now)
+                call, keys: serverKeys.copy(), on: path, authorize: authorize, now: now)
             accepted += 1
             server = TestEnd(session)
         } catch {
@@ -222,6 +229,43 @@ final class VirtualNetwork {
     @discardableResult
     func connect(within time: TimeSpan = .seconds(30)) -> Bool {
         run(for: time) { client.isConnected && server?.isConnected == true }
+    }
+}
+
+extension SecureSession {
+    /// What it has to send now, datagram by datagram.
+    func packets(now: MonotonicTime) -> [[UInt8]] {
+        var packets: [[UInt8]] = []
+        transmit(now: now) { bytes, segment, _ in
+            for start in stride(from: 0, to: bytes.count, by: segment) {
+                packets.append(Array(bytes[start..<min(start + segment, bytes.count)]))
+            }
+        }
+        return packets
+    }
+
+    /// Answers a call that consists of these datagrams.
+    static func accept(
+        _ packets: [[UInt8]], keys: consuming KeyPair, configuration: SessionConfiguration = SessionConfiguration(),
+        authorize: (PublicKey, [UInt8]) -> [UInt8]? = { _, _ in [] }, now: MonotonicTime
+    ) throws(TransportError) -> SecureSession {
+        let call = try IncomingCall(packets, to: keys.publicKey, configuration: configuration, now: now)
+        return try accept(call, keys: keys, on: .relay, authorize: authorize, now: now)
+    }
+}
+
+extension IncomingCall {
+    /// A call made of these datagrams.
+    convenience init(
+        _ packets: [[UInt8]], to responder: PublicKey, configuration: SessionConfiguration = SessionConfiguration(),
+        now: MonotonicTime
+    ) throws(TransportError) {
+        // (A closure that throws, inside of `withUnsafeBytes`, would lose the error's type.)
+        let first = UnsafeMutableRawBufferPointer.allocate(byteCount: packets.first?.count ?? 0, alignment: 1)
+        defer { first.deallocate() }
+        first.copyBytes(from: packets.first ?? [])
+        try self.init(UnsafeRawBufferPointer(first), to: responder, configuration: configuration, now: now)
+        for packet in packets.dropFirst() { packet.withUnsafeBytes { receive($0, now: now) } }
     }
 }
 

@@ -48,19 +48,22 @@ final class RawPeer {
         let id = Array(FuzzKeys.bytes(0xD0).prefix(16))
         let handshake = try NoiseHandshake(
             initiator: FuzzKeys.pair(3), responder: responder, firstConnectionID: id, greeting: [1],
-            ciphers: [.chaCha20Poly1305])
+            suites: SessionEnds.suites, ciphers: [.chaCha20Poly1305])
         return RawPeer(role: .initiator, handshake: handshake, firstConnectionID: id, remoteID: id)
     }
 
     /// The answering end for a caller's first packet; nil when it is not one for us.
     static func answerer(to packet: [UInt8]) throws -> RawPeer? {
         guard let header = packet.withUnsafeBytes({ LongHeader($0, at: 0) }) else { return nil }
-        let handshake = try NoiseHandshake(
-            responder: FuzzKeys.pair(3), firstConnectionID: header.destination, ciphers: [.chaCha20Poly1305])
+        let handshake = NoiseHandshake(
+            responder: try FuzzKeys.pair(3).publicKey, firstConnectionID: header.destination,
+            suites: SessionEnds.suites,
+            ciphers: [.chaCha20Poly1305])
         let peer = RawPeer(
             role: .responder, handshake: handshake, firstConnectionID: header.destination, remoteID: header.source)
         guard let body = peer.handshakeMessage(in: packet) else { return nil }
-        try handshake.readInitiatorMessage(body)
+        handshake.keep(initiatorMessage: body)
+        try handshake.readInitiatorMessage(keys: FuzzKeys.pair(3))
         return peer
     }
 

@@ -31,7 +31,7 @@ extension FuzzTarget {
             let parameters = mode & 2 == 2 ? peer.transportParameters(block) : block
             packet = try peer.firstPacket(parameters: parameters, more: input.remaining())
         }
-        guard let session = SessionEnds.accept(packet) else { return }
+        guard let session = SessionEnds.accept([packet]) else { return }
         for step in 0..<4 {
             let now = SessionEnds.time(step * 200)
             session.transmit(now: now) { _, _, _ in }
@@ -91,6 +91,9 @@ extension RawFrames {
 enum SessionEnds {
     static let path = PathID.relay
 
+    /// With greetings this short message 1 fits into one packet.
+    static let suites: [HandshakeSuite] = [.hybrid]
+
     static func time(_ milliseconds: Int) -> MonotonicTime {
         MonotonicTime(nanoseconds: 1_000_000_000) + .milliseconds(Int64(milliseconds))
     }
@@ -103,17 +106,22 @@ enum SessionEnds {
         return session
     }
 
-    static func accept(_ packet: [UInt8]) -> SecureSession? {
-        packet.withUnsafeBytes {
-            try? SecureSession.accept(
-                $0, keys: FuzzKeys.pair(3), on: path, configuration: configuration, authorize: { _, _ in [8] },
-                now: time(0))
+    /// Answers a call of one datagram or more.
+    static func accept(_ packets: [[UInt8]]) -> SecureSession? {
+        guard let first = packets.first, let keys = try? FuzzKeys.pair(3).publicKey else { return nil }
+        let call = first.withUnsafeBytes {
+            try? IncomingCall($0, to: keys, configuration: configuration, now: time(0))
         }
+        guard let call else { return nil }
+        for packet in packets.dropFirst() { packet.withUnsafeBytes { call.receive($0, now: time(0)) } }
+        return try? SecureSession.accept(
+            call, keys: FuzzKeys.pair(3), on: path, authorize: { _, _ in [8] }, now: time(0))
     }
 
     private static var configuration: SessionConfiguration {
         var configuration = SessionConfiguration()
         configuration.ciphers = [.chaCha20Poly1305]
+        configuration.suites = suites
         return configuration
     }
 
@@ -149,7 +157,7 @@ private struct Eavesdropping {
         startsEarly = start & 1 == 1
         caller = try SessionEnds.connect()
         heard = SessionEnds.packets(of: caller, now: SessionEnds.time(0))
-        guard let first = heard.first, let answerer = SessionEnds.accept(first) else {
+        guard let answerer = SessionEnds.accept(heard) else {
             throw PropertyViolation(description: "a call is accepted")
         }
         self.answerer = answerer
@@ -215,7 +223,7 @@ private struct PeerAttack {
         if mode & 1 == 0 {
             peer = try RawPeer.caller(of: RawPeer.responderKey.get())
             let first = try peer.firstPacket(parameters: peer.transportParameters(extra))
-            guard let session = SessionEnds.accept(first) else { return nil }
+            guard let session = SessionEnds.accept([first]) else { return nil }
             self.session = session
             let answer = SessionEnds.packets(of: session, now: SessionEnds.time(0)).first ?? []
             for packet in try peer.finish(answer: answer) {
