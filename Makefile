@@ -51,7 +51,9 @@ bench: build ## measure latency, memory and the mailbox on this machine
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
 	swift build --build-tests
-	SOTTO_MATRIX_OUT="$(CURDIR)/docs/nat-matrix.md" \
+	swift build --configuration release --product sotto
+	swift build --configuration release --product sotto-signal
+	SOTTO_MATRIX_OUT="$(CURDIR)/docs/nat-matrix.md" SOTTO_BIN_DIR="$$(swift build --configuration release --show-bin-path)" \
 		swift test --skip-build --disable-xctest --filter '^NATMatrixTests\.'
 
 chaos: bootstrap ## kill, cut and fill everything while two people talk; nothing may get lost (SEED, MESSAGES, KILLS, CUTS)

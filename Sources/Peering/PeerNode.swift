@@ -217,11 +217,10 @@ extension PeerNode {
         send(.bye, connectionID: connectionID, to: peer, key: key)
     }
 
-    func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
+    func iceConfiguration(isControlling: Bool, credentials: ICECredentials) -> ICEConfiguration {
         ICEConfiguration(
             role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun,
-            turnServers: iceServers.turn,
-            localAddresses: localAddresses)
+            turnServers: iceServers.turn, localCredentials: credentials, localAddresses: localAddresses)
     }
 
     func sendRelay(to key: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) {
