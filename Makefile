@@ -45,9 +45,11 @@ format: ## format all Swift sources in place
 lint: ## complain about unformatted Swift sources (the tests do, too)
 	swift format lint --strict --recursive Package.swift Sources Tests signaling
 
-bench: build ## measure latency, memory and the mailbox on this machine
+bench: build ## measure latency, memory, the mailbox and long paths on this machine
 	swift build --configuration release --static-swift-stdlib --product mailbox-bench
+	swift build --configuration release --static-swift-stdlib --product path-bench
 	@scripts/bench "$$(swift build --configuration release --static-swift-stdlib --show-bin-path)"
+	@bin="$$(swift build --configuration release --static-swift-stdlib --show-bin-path)" && "$$bin/path-bench" "$$bin"
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
 	swift build --build-tests

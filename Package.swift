@@ -129,6 +129,12 @@ let package = Package(
             name: "mailbox-bench",
             dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
             path: "Tests/MailboxBench", swiftSettings: strict),
+        .executableTarget(
+            name: "path-bench",
+            dependencies: [
+                "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire", logging, nioCore, nioPosix,
+            ],
+            path: "Tests/PathBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [

@@ -134,6 +134,13 @@ enum ModuleGraph {
             foreign: nio.union(["Foundation", "Logging"]),
             "It is a client like others, many at once, and sees the server from outside."),
 
+        // Sessions on long paths.
+        rule(
+            "PathBench", .program, folder: "Tests/PathBench",
+            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is two peers with nothing above their session, on both ends of a long link."),
+
         // What tests need whatever they test.
         rule(
             "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Foundation"],
