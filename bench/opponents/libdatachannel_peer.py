@@ -16,7 +16,9 @@ import _pylibdatachannel as rtc
 import measure
 
 BLOCK = 60_000
-BULK, END, DONE = b"bulk", b"end", b"done"
+# Sending never blocks, and the binding does not tell what waits: the answerer confirms every MiB, and so much may be unconfirmed.
+CONFIRMED, WINDOW = 1 << 20, 8 << 20
+BULK, END, DONE, MORE = b"bulk", b"end", b"done", b"more"
 
 
 class Signaling:
@@ -59,6 +61,7 @@ class Peer:
         self.heard = threading.Event()
         self.done = threading.Event()
         self.span, self.count = None, 0
+        self.confirmations = threading.Semaphore(WINDOW // CONFIRMED)
         self.role = role
         self.connection = rtc.PeerConnection(rtc.Configuration([]))
         self.connection.on_local_description(
@@ -89,10 +92,15 @@ class Peer:
             self.channel.send(DONE)
             self.done.set()
         else:
-            self.count += len(message)
+            before, self.count = self.count, self.count + len(message)
+            if before // CONFIRMED < self.count // CONFIRMED:
+                self.channel.send(MORE)
 
     def take_answer(self, message):
-        (self.done if message == DONE else self.heard).set()
+        if message == MORE:
+            self.confirmations.release()
+        else:
+            (self.done if message == DONE else self.heard).set()
 
     def echo(self, message):
         began = time.monotonic()
@@ -106,12 +114,12 @@ class Peer:
         while len(times) < measure.ECHOES and time.monotonic() < end:
             times.append(self.echo(bytes(measure.ECHO_BYTES)))
         self.echo(BULK)
-        block, span = os.urandom(BLOCK), measure.Span()
+        block, span, count = os.urandom(BLOCK), measure.Span(), 0
         while time.monotonic() < span.began + seconds:
-            # Sending never blocks: what waits is bounded here.
-            while self.channel.buffered_amount > 8 << 20:
-                time.sleep(0.001)
+            if count // CONFIRMED < (count + BLOCK) // CONFIRMED and not self.confirmations.acquire(timeout=20):
+                sys.exit("the answerer stopped reading")
             self.channel.send(block)
+            count += BLOCK
         self.channel.send(END)
         if not self.done.wait(60):
             sys.exit("the bulk did not arrive")
