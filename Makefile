@@ -12,7 +12,7 @@ CUTS ?= 200
 FILLS ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build install format lint bench clean matrix chaos asan tsan fuzz bootstrap
+.PHONY: help demo test build install format lint bench compare clean matrix chaos asan tsan fuzz bootstrap
 # One build at a time: Swift's package manager uses all cores itself.
 .NOTPARALLEL:
 
@@ -45,11 +45,14 @@ format: ## format all Swift sources in place
 lint: ## complain about unformatted Swift sources (the tests do, too)
 	swift format lint --strict --recursive Package.swift Sources Tests signaling
 
-bench: build ## measure latency, memory, the mailbox and long paths on this machine
+bench: build ## measure latency, throughput, memory, the mailbox and long paths on this machine
 	swift build --configuration release --static-swift-stdlib --product mailbox-bench
 	swift build --configuration release --static-swift-stdlib --product path-bench
 	@scripts/bench "$$(swift build --configuration release --static-swift-stdlib --show-bin-path)"
 	@bin="$$(swift build --configuration release --static-swift-stdlib --show-bin-path)" && "$$bin/path-bench" "$$bin"
+
+compare: ## measure Sotto beside iroh, libdatachannel and Tox and write the table of docs/performance.md
+	@bench/compare
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
 	swift build --build-tests

@@ -154,7 +154,7 @@ let package = Package(
                 "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "Ratchet", "SecureTransport",
                 "SignalingServer", "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", "Identity", "Messenger", "TestTools", "Vault", argumentParser]),
+        tests("SottoTests", ["sotto", "Identity", "Messenger", "TestTools", "Vault", "Wire", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),

@@ -9,6 +9,10 @@ package struct MessengerOptions: Sendable {
     package var certificateFile: String?
     /// The addresses that ICE may use; `nil` lets it find them.
     package var localAddresses: [IPAddress]?
+    /// Contacts may measure with us.
+    package var offersBenchmarks = false
+    /// The only cipher that is offered for sessions that we dial; `nil` for the best that both sides have.
+    package var cipher: CipherName?
 
     package init(
         policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil

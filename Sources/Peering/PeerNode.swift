@@ -43,6 +43,8 @@ package final class PeerNode {
     let logger: Logger
     let iceLoop: ICELoop
     let timing: PeerTiming
+    /// Of sessions that we dial.
+    let sessionConfiguration: SessionConfiguration
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
@@ -78,11 +80,13 @@ package final class PeerNode {
 
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
+    ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        timing: PeerTiming = PeerTiming(), eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
+        cipher: CipherName? = nil, timing: PeerTiming = PeerTiming(), eventLoop: any EventLoop, iceLoop: ICELoop,
+        logger: Logger,
         wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
@@ -91,6 +95,9 @@ package final class PeerNode {
         self.logger = logger
         self.iceLoop = iceLoop
         self.timing = timing
+        var configuration = SessionConfiguration()
+        if let cipher { configuration.ciphers = configuration.ciphers.filter { $0 == cipher.cipher } }
+        self.sessionConfiguration = configuration
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
