@@ -60,8 +60,13 @@ extension QUICConnection {
             guard let connection = QUICConnection.of(user), let rxSecret, let txSecret, let rxKey, let rxIV, let txKey,
                 let txIV, let oldRx, let oldTx, length == KeySchedule.secretLength
             else { return NGTCP2_ERR_CALLBACK_FAILURE }
-            rxKey.pointee.native_handle = connection.nextKey(after: oldRx, secret: rxSecret, iv: rxIV)
-            txKey.pointee.native_handle = connection.nextKey(after: oldTx, secret: txSecret, iv: txIV)
+            rxKey.pointee.native_handle = connection.nextKey(.open, after: oldRx, secret: rxSecret, iv: rxIV)
+            txKey.pointee.native_handle = connection.nextKey(.seal, after: oldTx, secret: txSecret, iv: txIV)
+            guard rxKey.pointee.native_handle != nil, txKey.pointee.native_handle != nil else {
+                packetDeleteKey(nil, rxKey, nil)
+                packetDeleteKey(nil, txKey, nil)
+                return NGTCP2_ERR_CALLBACK_FAILURE
+            }
             return 0
         }
     }
@@ -111,14 +116,16 @@ extension QUICConnection {
 
     /// The next secret (RFC 9001 §6.1 with Sotto's label), its key and IV.
     private func nextKey(
-        after old: UnsafePointer<UInt8>, secret: UnsafeMutablePointer<UInt8>, iv: UnsafeMutablePointer<UInt8>
-    ) -> UnsafeMutableRawPointer {
+        _ direction: AEADDirection, after old: UnsafePointer<UInt8>, secret: UnsafeMutablePointer<UInt8>,
+        iv: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutableRawPointer? {
         let length = KeySchedule.secretLength
         KeySchedule.derive(
             .keyUpdate, from: UnsafeRawBufferPointer(start: old, count: length),
             into: UnsafeMutableRawBufferPointer(start: secret, count: length))
         return PacketKey.make(
-            cipher: handshake.cipher, level: .application, secret: UnsafeRawBufferPointer(start: secret, count: length),
+            cipher: handshake.cipher, direction: direction, level: .application,
+            secret: UnsafeRawBufferPointer(start: secret, count: length),
             iv: UnsafeMutableRawBufferPointer(start: iv, count: KeySchedule.ivLength), counters: counters)
     }
 }
