@@ -77,13 +77,17 @@ extension QUICConnection {
             return 0
         }
         callbacks.recv_stream_data = { _, flags, id, _, data, length, user, _ in
-            QUICConnection.of(user)?.received(
-                UnsafeBufferPointer(start: data, count: length), on: StreamID(rawValue: id),
-                isLast: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0)
+            QUICConnection.with(user) {
+                $0.received(
+                    UnsafeBufferPointer(start: data, count: length), on: StreamID(rawValue: id),
+                    isLast: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0)
+            }
             return 0
         }
         callbacks.acked_stream_data_offset = { _, id, offset, length, user, _ in
-            QUICConnection.of(user)?.acknowledged(stream: StreamID(rawValue: id), through: offset &+ length)
+            QUICConnection.with(user) {
+                $0.acknowledged(stream: StreamID(rawValue: id), through: offset &+ length)
+            }
             return 0
         }
         callbacks.stream_close = { _, flags, id, code, user, _ in
@@ -112,6 +116,13 @@ extension QUICConnection {
     private static func of(_ user: UnsafeMutableRawPointer?) -> QUICConnection? {
         // Safety: ngtcp2 is freed in this object's deinit, so the object is alive whenever ngtcp2 calls.
         user.map { Unmanaged<QUICConnection>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// As above without counting a reference, for what is called with every packet.
+    private static func with(_ user: UnsafeMutableRawPointer?, _ body: (QUICConnection) -> Void) {
+        // Safety: as above; and whoever called ngtcp2 holds a reference.
+        guard let user else { return }
+        Unmanaged<QUICConnection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
     }
 
     /// The next secret (RFC 9001 §6.1 with Sotto's label), its key and IV.

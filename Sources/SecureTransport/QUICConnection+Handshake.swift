@@ -165,8 +165,8 @@ extension QUICConnection {
     private func cryptoContext(for cipher: PacketCipher) -> ngtcp2_crypto_ctx {
         var context = ngtcp2_crypto_ctx()
         context.aead.max_overhead = 16
-        context.max_encryption = cipher.confidentialityLimit
-        context.max_decryption_failure = cipher.integrityLimit
+        context.max_encryption = min(cipher.confidentialityLimit, configuration.confidentialityLimit)
+        context.max_decryption_failure = min(cipher.integrityLimit, configuration.integrityLimit)
         return context
     }
 
