@@ -59,7 +59,7 @@ enum ModuleGraph {
             foreign: ["Glibc", "Synchronization"],
             "It drives libnice on a thread of its own, knows nothing of sessions, and needs no event loop."),
         rule(
-            "SecureTransport", .driver, own: ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            "SecureTransport", .driver, own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
@@ -189,12 +189,13 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto", "CTestTools",
+        "CNATLab", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSodium", "CSotto", "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
-        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE", "CQREncode": "sotto",
+        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE",
+        "COpenSSL": "SecureTransport", "CQREncode": "sotto",
         "CTestTools": "TestTools",
     ]
 
