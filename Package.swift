@@ -26,6 +26,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -37,6 +38,7 @@ let package = Package(
         .executable(name: "sotto-signal", targets: ["sotto-signal"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -105,6 +107,10 @@ let package = Package(
                 "SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals,
             ],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
+        .executableTarget(
+            name: "sotto-signal-load",
+            dependencies: ["Identity", "Noise", "Wire", argumentParser, histogram, nioCore, nioPosix, nioSSL],
+            path: "signaling/Sources/sotto-signal-load", swiftSettings: strict),
 
         // Tests: one target per module, what several of them need, and the laboratory.
         .target(name: "CTestTools", path: "Tests/CTestTools"),

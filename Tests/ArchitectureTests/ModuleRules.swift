@@ -110,6 +110,12 @@ enum ModuleGraph {
             ]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
+            "sotto-signal-load", .program, folder: "signaling/Sources/sotto-signal-load",
+            own: ["Identity", "Noise", "Wire"],
+            foreign: nio.union(system).union(["ArgumentParser", "Histogram", "NIOSSL"]),
+            "It speaks to a server from outside, as cheaply as it can, and so shares nothing with server or client but the frames."
+        ),
+        rule(
             "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab", "TestTools"], foreign: system,
             "It shows the programs as they are, from outside, and so uses none of their modules."),
 
