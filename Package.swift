@@ -60,6 +60,7 @@ let package = Package(
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
+        library("PortSearch", ["CSodium", "Paths", "Wire"]),
         library("Ratchet", ["CSodium", "Identity", "Noise", "Wire", crypto]),
 
         // 2: drivers, one outside thing each.
@@ -74,8 +75,8 @@ let package = Package(
         library(
             "Peering",
             [
-                "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
-                nioPosix,
+                "ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire",
+                logging, nioCore, nioPosix,
             ]),
         library(
             "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
@@ -112,6 +113,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         .executableTarget(
@@ -139,7 +141,7 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(

@@ -99,7 +99,8 @@ package actor Messenger {
         let node = PeerNode(
             identity: home.identity, server: try ServerURL(book.server), trust: options.trust,
             policy: options.policy.policy,
-            localAddresses: options.localAddresses, eventLoop: loop, iceLoop: iceLoop, logger: logger,
+            localAddresses: options.localAddresses, searchesPorts: options.searchesPorts, eventLoop: loop,
+            iceLoop: iceLoop, logger: logger,
             wallClock: { Home.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
         self.node = node
         try loadWaiting()
