@@ -63,6 +63,7 @@ let package = Package(
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
+        library("PortSearch", ["CSodium", "Paths", "Wire"]),
         library("Ratchet", ["CSodium", "Identity", "Noise", "Wire", crypto]),
 
         // 2: drivers, one outside thing each.
@@ -77,8 +78,8 @@ let package = Package(
         library(
             "Peering",
             [
-                "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
-                nioPosix,
+                "ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire",
+                logging, nioCore, nioPosix,
             ]),
         library(
             "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
@@ -119,6 +120,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         .executableTarget(
@@ -152,7 +154,7 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(

@@ -49,6 +49,7 @@ enum ModuleGraph {
         pure("Identity", ["CSodium", "Noise", "Wire"]),
         pure("Wire", []),
         pure("Paths", ["CSodium"]),
+        pure("PortSearch", ["CSodium", "Paths", "Wire"]),
         rule(
             "Ratchet", .pure, own: ["CSodium", "Identity", "Noise", "Wire"], foreign: ["Crypto"],
             pureReason + " Crypto is there for ML-KEM-768, which libsodium does not have."),
@@ -75,7 +76,7 @@ enum ModuleGraph {
         // Sessions with peers.
         rule(
             "Peering", .session,
-            own: ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire"],
+            own: ["ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire"],
             foreign: nio.union(["Logging", "Synchronization"]),
             "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
         rule(
