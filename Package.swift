@@ -113,7 +113,7 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
-        tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "CTestTools", "ICE", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
@@ -129,6 +129,13 @@ let package = Package(
             name: "mailbox-bench",
             dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
             path: "Tests/MailboxBench", swiftSettings: strict),
+        .executableTarget(
+            name: "data-plane-bench",
+            dependencies: [
+                "ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire", logging,
+                nioConcurrency, nioCore, nioPosix,
+            ],
+            path: "Tests/DataPlaneBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [
@@ -139,7 +146,7 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "CTestTools", "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(

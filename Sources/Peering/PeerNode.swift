@@ -43,6 +43,7 @@ package final class PeerNode {
     let logger: Logger
     let iceLoop: ICELoop
     let timing: PeerTiming
+    let dataPlane: DataPlane
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
@@ -78,12 +79,14 @@ package final class PeerNode {
 
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
+    ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        timing: PeerTiming = PeerTiming(), eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
-        wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
+        timing: PeerTiming = PeerTiming(), dataPlane: DataPlane = .steered, eventLoop: any EventLoop,
+        iceLoop: ICELoop, logger: Logger, wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper,
+        handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
         self.loop = eventLoop
@@ -91,6 +94,7 @@ package final class PeerNode {
         self.logger = logger
         self.iceLoop = iceLoop
         self.timing = timing
+        self.dataPlane = dataPlane
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
