@@ -122,7 +122,7 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
-        tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "CTestTools", "ICE", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
@@ -144,6 +144,13 @@ let package = Package(
                 "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire", logging, nioCore, nioPosix,
             ],
             path: "Tests/PathBench", swiftSettings: strict),
+        .executableTarget(
+            name: "data-plane-bench",
+            dependencies: [
+                "ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire", logging,
+                nioConcurrency, nioCore, nioPosix,
+            ],
+            path: "Tests/DataPlaneBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [
@@ -154,7 +161,8 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
+                "CTestTools", "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport",
+                "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(

@@ -31,6 +31,7 @@ final class DirectConnector {
     private var sweepTimer: Scheduled<Void>?
     private var nextPath: UInt32 = 1
     private var wantsAttempt = false
+    private var isReleased = false
     private var restarts = TokenBucket(capacity: 3, perSecond: 0.5)
 
     init(peer: PeerID, key: PeerKey, policy: PathPolicy, node: PeerNode) {
@@ -55,6 +56,11 @@ final class DirectConnector {
     func endpoints(of path: PathID) -> (local: Endpoint, remote: Endpoint)? {
         if let found, found.path == path { return (found.socket.local, found.socket.remote) }
         return pairs[path].map { ($0.pair.local, $0.pair.remote) }
+    }
+
+    /// How packets of a path come in; nil for paths that are not direct.
+    func dataPlane(of path: PathID) -> DataPlane? {
+        pairs[path].map { $0.attempt.reader(of: path) != nil ? .steered : .library }
     }
 
     /// Sends one or more packets over a selected pair: through its socket, or through libnice where TURN has to wrap them.
@@ -149,6 +155,7 @@ final class DirectConnector {
 
     /// The link is gone. Agents that are still closing keep this object, but nothing in it may touch link or node any more.
     func release() {
+        isReleased = true
         retryTimer?.cancel()
         retryTimer = nil
         sweepTimer?.cancel()
@@ -156,7 +163,10 @@ final class DirectConnector {
         searcher.release()
         found?.socket.close()
         found = nil
-        for attempt in attempts { attempt.agent.close() }
+        for attempt in attempts {
+            for reader in attempt.readers { reader.abandon() }
+            attempt.agent.close()
+        }
         attempts = []
         pairs = [:]
     }
@@ -242,6 +252,7 @@ final class DirectConnector {
     }
 
     private func forget(_ path: PathID) {
+        pairs[path]?.attempt.stopReading(path)
         pairs[path] = nil
         if chosenPath == path { chosenPath = nil }
         link.active?.removePath(path)
@@ -315,9 +326,21 @@ final class DirectConnector {
         let superseded = attempt.path
         attempt.path = id
         pairs[id] = (attempt, pair)
+        if node.dataPlane == .steered, let socket = pair.steerable { steer(socket, id, attempt) }
         link.active?.addPath(id, kind: Self.kind(pair), isLocal: Self.isLocal(pair))
         // The pair that this one replaces stays usable until the new one has proven itself.
         if let superseded, superseded != chosenPath { forget(superseded) }
+    }
+
+    /// Has the kernel hand us what the pair brings. Without it, it comes through the agent.
+    private func steer(_ socket: PairSocket, _ path: PathID, _ attempt: ICEAttempt) {
+        attempt.read(
+            socket, path: path, loop: node.loop,
+            receive: { [weak self, weak attempt] packets, segmentSize, path in
+                guard let self, !self.isReleased else { return }
+                attempt?.heardAt = self.node.clock.now
+                self.link.receive(packets, segmentSize: segmentSize, on: path)
+            })
     }
 
     private static func kind(_ pair: SelectedPair) -> PathKind {

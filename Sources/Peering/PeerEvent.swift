@@ -55,6 +55,8 @@ package struct PathReport: Sendable {
     package let local: Endpoint?
     /// The peer's end of a direct path; `nil` on the relay.
     package let remote: Endpoint?
+    /// How packets of a direct path come in; `nil` on the relay.
+    package let dataPlane: DataPlane?
     /// Milliseconds since the session was dialed or answered.
     package let sinceStartMilliseconds: Double
 }

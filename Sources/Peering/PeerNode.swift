@@ -45,6 +45,7 @@ package final class PeerNode {
     let timing: PeerTiming
     /// Of sessions that we dial.
     let sessionConfiguration: SessionConfiguration
+    let dataPlane: DataPlane
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
@@ -86,13 +87,13 @@ package final class PeerNode {
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
     ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
     ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
+    ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
         cipher: CipherName? = nil, searchesPorts: Bool = true, timing: PeerTiming = PeerTiming(),
-        eventLoop: any EventLoop, iceLoop: ICELoop,
-        logger: Logger,
+        dataPlane: DataPlane = .steered, eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
         wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
@@ -104,6 +105,7 @@ package final class PeerNode {
         var configuration = SessionConfiguration()
         if let cipher { configuration.ciphers = configuration.ciphers.filter { $0 == cipher.cipher } }
         self.sessionConfiguration = configuration
+        self.dataPlane = dataPlane
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy

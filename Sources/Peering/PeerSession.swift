@@ -92,15 +92,16 @@ package final class PeerSession {
         let measured = transport.status(of: pathID)?.roundTrip ?? transport.statistics.roundTrip
         return PathReport(
             kind: path.kind, roundTripMilliseconds: measured?.inMilliseconds ?? path.roundTripMilliseconds,
-            local: path.local, remote: path.remote, sinceStartMilliseconds: path.sinceStartMilliseconds)
+            local: path.local, remote: path.remote, dataPlane: link.dataPlane(of: pathID),
+            sinceStartMilliseconds: path.sinceStartMilliseconds)
     }
 
     // MARK: Packets
 
-    func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
+    func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
         guard state != .closed else { return }
-        heardAt = clock.now
-        transport.receive(packet, on: path, now: heardAt)
+        heardAt = now
+        transport.receive(packet, on: path, now: now)
         schedulePump()
     }
 
@@ -243,8 +244,8 @@ package final class PeerSession {
         let endpoints = link.endpoints(of: id)
         let report = PathReport(
             kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip)?.inMilliseconds,
-            local: endpoints?.local,
-            remote: endpoints?.remote, sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
+            local: endpoints?.local, remote: endpoints?.remote, dataPlane: link.dataPlane(of: id),
+            sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
         path = report
         pathID = id
         if state == .open { link.sessionPath(self, report, id: id) }

@@ -34,6 +34,7 @@ extension Output {
                 .adding("rtt_ms", report.roundTripMilliseconds.map { .number($0) })
                 .adding("local", report.local.map { .text($0.description) })
                 .adding("remote", report.remote.map { .text($0.description) })
+                .adding("data_plane", report.dataPlane.map { .text($0.rawValue) })
                 .adding("since_start_ms", .number(report.sinceStartMilliseconds))
                 .adding("verified", .flag(contact.verified)))
     }
@@ -77,7 +78,8 @@ extension Output {
     func pong(_ contact: Contact, _ report: ConversationPath?, roundTrip: Double) {
         event(
             JSONLine(event: "pong").adding("contact", .text(contact.name))
-                .adding("path", .text(report?.kind.rawValue ?? "relay")).adding("rtt_ms", .number(roundTrip)))
+                .adding("path", .text(report?.kind.rawValue ?? "relay")).adding("rtt_ms", .number(roundTrip))
+                .adding("data_plane", report?.dataPlane.map { .text($0.rawValue) }))
     }
 
     func notice(_ kind: String, _ contact: Contact?, _ message: String, cause: String? = nil) {

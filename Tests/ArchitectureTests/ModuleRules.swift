@@ -148,6 +148,13 @@ enum ModuleGraph {
             foreign: nio.union(["Foundation", "Logging"]),
             "It is two peers with nothing above their session, on both ends of a long link."),
 
+        // A direct path under load.
+        rule(
+            "DataPlaneBench", .program, folder: "Tests/DataPlaneBench",
+            own: ["ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It measures what carries sessions, below what people say through them."),
+
         // What tests need whatever they test.
         rule(
             "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Foundation"],
