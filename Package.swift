@@ -53,6 +53,7 @@ let package = Package(
         // 0: system libraries, and the C that Swift cannot say.
         .systemLibrary(name: "CNice", pkgConfig: "nice", providers: [.apt(["libnice-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNGTCP2", pkgConfig: "libngtcp2", providers: [.apt(["libngtcp2-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
@@ -62,11 +63,12 @@ let package = Package(
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
+        library("PortSearch", ["CSodium", "Paths", "Wire"]),
         library("Ratchet", ["CSodium", "Identity", "Noise", "Wire", crypto]),
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
-        library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
+        library("SecureTransport", ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
@@ -76,8 +78,8 @@ let package = Package(
         library(
             "Peering",
             [
-                "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
-                nioPosix,
+                "ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire",
+                logging, nioCore, nioPosix,
             ]),
         library(
             "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
@@ -118,6 +120,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
         .executableTarget(
@@ -135,6 +138,12 @@ let package = Package(
             name: "mailbox-bench",
             dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
             path: "Tests/MailboxBench", swiftSettings: strict),
+        .executableTarget(
+            name: "path-bench",
+            dependencies: [
+                "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire", logging, nioCore, nioPosix,
+            ],
+            path: "Tests/PathBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [
@@ -145,7 +154,7 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
@@ -154,7 +163,7 @@ let package = Package(
                 "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "Ratchet", "SecureTransport",
                 "SignalingServer", "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", "Identity", "Messenger", "TestTools", "Vault", argumentParser]),
+        tests("SottoTests", ["sotto", "Identity", "Messenger", "TestTools", "Vault", "Wire", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),
