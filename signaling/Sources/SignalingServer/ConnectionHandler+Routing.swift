@@ -22,10 +22,11 @@ extension ConnectionHandler {
 
     private func receiveRelay(_ message: inout ByteBuffer, now: NIODeadline) {
         guard let session else { return }
-        guard let header = try? RelayHeader(message.readableBytesView) else {
-            return close(.protocolError, reason: "malformed RELAY")
-        }
-        let (receiver, bytes) = (header.peer, message.readableBytes)
+        let bytes = message.readableBytes
+        guard let receiver = Self.peer(of: message),
+            let size: UInt16 = message.getInteger(at: message.readerIndex + 1 + PeerKey.byteCount),
+            (try? RelayHeader.check(segmentSize: size, packetBytes: bytes - RelayHeader.byteCount)) != nil
+        else { return close(.protocolError, reason: "malformed RELAY") }
         forward(&message, session)
         switch server.router.relay(message, from: session.peer, to: receiver, by: connections.courier) {
         case .queued(let dropped):
@@ -41,7 +42,7 @@ extension ConnectionHandler {
         guard let session else { return }
         let payload = message.readableBytes - 1 - PeerKey.byteCount
         guard (1...SignalingFrame.maximumSignalPayload).contains(payload),
-            let receiver = try? PeerAddressedFrame.peer(of: message.readableBytesView)
+            let receiver = Self.peer(of: message)
         else {
             return close(.protocolError, reason: "malformed SIGNAL")
         }
@@ -49,6 +50,15 @@ extension ConnectionHandler {
         forward(&message, session)
         let signal = Outbox.Signal(frame: message, sender: session.peer)
         offer(signal, to: receiver, deadline: now + server.limits.signalWait, now: now)
+    }
+
+    /// The peer id of a SIGNAL or RELAY frame; nil for a frame that is cut.
+    private static func peer(of message: ByteBuffer) -> PeerKey? {
+        let start = message.readerIndex + PeerAddressedFrame.peerRange.lowerBound
+        guard
+            let words = message.getMultipleIntegers(at: start, as: (UInt64, UInt64, UInt64, UInt64).self)
+        else { return nil }
+        return PeerKey(words.0, words.1, words.2, words.3)
     }
 
     /// Makes of a message the frame that its receiver gets: with the sender in the receiver's place. Nothing is copied, for nobody else has the message.

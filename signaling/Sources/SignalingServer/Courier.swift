@@ -6,23 +6,23 @@ import NIOCore
 /// Safety: `woken` is guarded by its lock; everything else is immutable.
 final class Inbox: Sendable {
     private let eventLoop: any EventLoop
-    private let woken = NIOLockedValueBox<[NIOLoopBound<ConnectionHandler>]>([])
+    private let woken = NIOLockedValueBox<[Outbox]>([])
 
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
     /// From any thread. The loop is woken once for all who come until it looks.
-    func add(_ handlers: [NIOLoopBound<ConnectionHandler>]) {
+    func add(_ outboxes: [Outbox]) {
         let wasEmpty = woken.withLockedValue { woken in
-            defer { woken += handlers }
+            defer { woken += outboxes }
             return woken.isEmpty
         }
         if wasEmpty { eventLoop.execute { self.deliver() } }
     }
 
     private func deliver() {
-        var handlers: [NIOLoopBound<ConnectionHandler>] = []
-        woken.withLockedValue { swap(&$0, &handlers) }
-        for handler in handlers { handler.value.drain() }
+        var outboxes: [Outbox] = []
+        woken.withLockedValue { swap(&$0, &outboxes) }
+        for outbox in outboxes { outbox.handler.value?.drain() }
     }
 }
 
@@ -33,7 +33,7 @@ final class Courier {
     private let own: Int
     private let eventLoop: any EventLoop
     private let metrics: Metrics
-    private var outgoing: [[NIOLoopBound<ConnectionHandler>]]
+    private var outgoing: [[Outbox]]
     private var isPlanned = false
     private var signals = 0
     private var relays = 0
@@ -51,11 +51,9 @@ final class Courier {
         outgoing = inboxes.map { _ in [] }
     }
 
-    /// The connection has something to write.
-    ///
-    /// - Parameter loop: the number of its event loop.
-    func wake(_ handler: NIOLoopBound<ConnectionHandler>, on loop: Int) {
-        outgoing[loop].append(handler)
+    /// There is something to write for a connection that does not know it yet.
+    func wake(_ outbox: Outbox) {
+        outgoing[outbox.loop].append(outbox)
         plan()
     }
 
@@ -85,11 +83,11 @@ final class Courier {
             outgoing[loop].removeAll(keepingCapacity: true)
         }
         // Writing wakes nobody, but may let those go on who wait, and they may.
-        var handlers: [NIOLoopBound<ConnectionHandler>] = []
-        swap(&handlers, &outgoing[own])
-        for handler in handlers { handler.value.drain() }
-        handlers.removeAll(keepingCapacity: true)
-        if outgoing[own].isEmpty { outgoing[own] = handlers }
+        var outboxes: [Outbox] = []
+        swap(&outboxes, &outgoing[own])
+        for outbox in outboxes { outbox.handler.value?.drain() }
+        outboxes.removeAll(keepingCapacity: true)
+        if outgoing[own].isEmpty { outgoing[own] = outboxes }
     }
 
     /// Before the frames leave, so that who has one finds it counted; and who sees all frames counted sees all that they cost counted, too.

@@ -128,6 +128,8 @@ private struct FrameHeader {
         else { throw .malformed }
         var length = Int(second & 0x7F)
         var count = 2
+        // Section 5.5: control frames are short and whole.
+        if opcode.isControlOpcode, length > 125 || first & 0x80 == 0 { throw .malformed }
         switch length {
         case 126:
             guard let long: UInt16 = input.getInteger(at: start + 2) else { return nil }
@@ -139,8 +141,6 @@ private struct FrameHeader {
         default:
             break
         }
-        // Section 5.5: control frames are short and whole.
-        if opcode.isControlOpcode, length > 125 || first & 0x80 == 0 { throw .malformed }
         guard let mask: UInt32 = input.getInteger(at: start + count, endianness: .host) else { return nil }
         input.moveReaderIndex(forwardBy: count + 4)
         self.opcode = opcode
