@@ -60,7 +60,8 @@ enum ModuleGraph {
             foreign: ["Glibc", "Synchronization"],
             "It drives libnice on a thread of its own, knows nothing of sessions, and needs no event loop."),
         rule(
-            "SecureTransport", .driver, own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            "SecureTransport", .driver,
+            own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
