@@ -100,8 +100,8 @@ package actor Messenger {
         let node = PeerNode(
             identity: home.identity, server: try ServerURL(book.server), trust: options.trust,
             policy: options.policy.policy,
-            localAddresses: options.localAddresses, cipher: options.cipher, eventLoop: loop, iceLoop: iceLoop,
-            logger: logger,
+            localAddresses: options.localAddresses, cipher: options.cipher, searchesPorts: options.searchesPorts,
+            eventLoop: loop, iceLoop: iceLoop, logger: logger,
             wallClock: { Home.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
         self.node = node
         try loadWaiting()
