@@ -64,9 +64,9 @@ private final class Pipe: BenchmarkStream {
 
         init(milliseconds: UInt32 = 1000) {
             (pipe, peer) = Pipe.pair()
-            run = BenchmarkRun(pipe, milliseconds: milliseconds, now: now, describe: { $0.isHybrid = true }) {
-                [unowned self] in self.news.append($0)
-            }
+            run = BenchmarkRun(
+                pipe, milliseconds: milliseconds, now: now, describe: { $0.isHybrid = true },
+                tell: { [unowned self] in self.news.append($0) })
         }
 
         /// Lets time pass, in the steps in which ticks come.

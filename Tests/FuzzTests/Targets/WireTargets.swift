@@ -3,7 +3,8 @@
 /// The binary codecs of Wire: decoding never traps, and what was decoded survives encoding and decoding.
 extension FuzzTarget {
     static let wire = [
-        signalingFrame, mailFrame, relayHeader, rendezvous, candidate, iceCredentials, conversation, stunRequest,
+        signalingFrame, mailFrame, relayHeader, rendezvous, candidate, iceCredentials, conversation, benchmark,
+        stunRequest,
         stunResponse,
     ]
 
