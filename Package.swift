@@ -113,7 +113,7 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
-        tests("ICETests", ["CNice", "CSotto", "CTestTools", "ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "ICE", "TestTools", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
@@ -146,7 +146,7 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "CTestTools", "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
