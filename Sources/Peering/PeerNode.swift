@@ -44,10 +44,16 @@ package final class PeerNode {
     let iceLoop: ICELoop
     let timing: PeerTiming
     let dataPlane: DataPlane
+    /// Of sessions that we dial.
+    let sessionConfiguration: SessionConfiguration
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
     private let localAddresses: [IPAddress]?
+    /// Whether ports of NATs that map by destination are searched for (``PortSearcher``).
+    let searchesPorts: Bool
+    /// Whose turn it is to search.
+    var searches = SearchSlot()
     private let wallClock: () -> UInt64
     private var links: [PeerKey: PeerLink] = [:]
     /// Contacts that were heard, so that their ids are checked once.
@@ -80,13 +86,15 @@ package final class PeerNode {
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
     ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
+    ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
+    ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        timing: PeerTiming = PeerTiming(), dataPlane: DataPlane = .steered, eventLoop: any EventLoop,
-        iceLoop: ICELoop, logger: Logger, wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper,
-        handler: @escaping (PeerEvent) -> Void
+        cipher: CipherName? = nil, searchesPorts: Bool = true, timing: PeerTiming = PeerTiming(),
+        dataPlane: DataPlane = .steered, eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
+        wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
         self.loop = eventLoop
@@ -95,10 +103,14 @@ package final class PeerNode {
         self.iceLoop = iceLoop
         self.timing = timing
         self.dataPlane = dataPlane
+        var configuration = SessionConfiguration()
+        if let cipher { configuration.ciphers = configuration.ciphers.filter { $0 == cipher.cipher } }
+        self.sessionConfiguration = configuration
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
         self.localAddresses = localAddresses
+        self.searchesPorts = searchesPorts
         self.wallClock = wallClock
         // Weakly: the node owns the client.
         let bound = NIOLoopBoundBox(Weak(), eventLoop: eventLoop)
@@ -221,11 +233,10 @@ extension PeerNode {
         send(.bye, connectionID: connectionID, to: peer, key: key)
     }
 
-    func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
+    func iceConfiguration(isControlling: Bool, credentials: ICECredentials) -> ICEConfiguration {
         ICEConfiguration(
             role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun,
-            turnServers: iceServers.turn,
-            localAddresses: localAddresses)
+            turnServers: iceServers.turn, localCredentials: credentials, localAddresses: localAddresses)
     }
 
     func sendRelay(to key: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) {

@@ -49,6 +49,7 @@ enum ModuleGraph {
         pure("Identity", ["CSodium", "Noise", "Wire"]),
         pure("Wire", []),
         pure("Paths", ["CSodium"]),
+        pure("PortSearch", ["CSodium", "Paths", "Wire"]),
         rule(
             "Ratchet", .pure, own: ["CSodium", "Identity", "Noise", "Wire"], foreign: ["Crypto"],
             pureReason + " Crypto is there for ML-KEM-768, which libsodium does not have."),
@@ -59,7 +60,8 @@ enum ModuleGraph {
             foreign: ["Glibc", "Synchronization"],
             "It drives libnice on a thread of its own, knows nothing of sessions, and needs no event loop."),
         rule(
-            "SecureTransport", .driver, own: ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            "SecureTransport", .driver,
+            own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
@@ -75,7 +77,7 @@ enum ModuleGraph {
         // Sessions with peers.
         rule(
             "Peering", .session,
-            own: ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire"],
+            own: ["ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire"],
             foreign: nio.union(["Logging", "Synchronization"]),
             "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
         rule(
@@ -110,6 +112,12 @@ enum ModuleGraph {
             ]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
+            "sotto-signal-load", .program, folder: "signaling/Sources/sotto-signal-load",
+            own: ["Identity", "Noise", "Wire"],
+            foreign: nio.union(system).union(["ArgumentParser", "Histogram", "NIOSSL"]),
+            "It speaks to a server from outside, as cheaply as it can, and so shares nothing with server or client but the frames."
+        ),
+        rule(
             "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab", "TestTools"], foreign: system,
             "It shows the programs as they are, from outside, and so uses none of their modules."),
 
@@ -140,6 +148,13 @@ enum ModuleGraph {
             own: ["ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire"],
             foreign: nio.union(["Foundation", "Logging"]),
             "It measures what carries sessions, below what people say through them."),
+
+        // Sessions on long paths.
+        rule(
+            "PathBench", .program, folder: "Tests/PathBench",
+            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is two peers with nothing above their session, on both ends of a long link."),
 
         // What tests need whatever they test.
         rule(
@@ -189,12 +204,13 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto", "CTestTools",
+        "CNATLab", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSodium", "CSotto", "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
-        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE", "CQREncode": "sotto",
+        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE",
+        "COpenSSL": "SecureTransport", "CQREncode": "sotto",
         "CTestTools": "TestTools",
     ]
 
