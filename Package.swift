@@ -122,7 +122,7 @@ let package = Package(
         tests("PathsTests", ["Paths"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
-        tests("ICETests", ["CNice", "CSotto", "CTestTools", "ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "ICE", "TestTools", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
@@ -139,18 +139,18 @@ let package = Package(
             dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
             path: "Tests/MailboxBench", swiftSettings: strict),
         .executableTarget(
-            name: "path-bench",
-            dependencies: [
-                "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire", logging, nioCore, nioPosix,
-            ],
-            path: "Tests/PathBench", swiftSettings: strict),
-        .executableTarget(
             name: "data-plane-bench",
             dependencies: [
                 "ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire", logging,
                 nioConcurrency, nioCore, nioPosix,
             ],
             path: "Tests/DataPlaneBench", swiftSettings: strict),
+        .executableTarget(
+            name: "path-bench",
+            dependencies: [
+                "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire", logging, nioCore, nioPosix,
+            ],
+            path: "Tests/PathBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [
@@ -161,8 +161,7 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "CTestTools", "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport",
-                "SignalingClient",
+                "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(

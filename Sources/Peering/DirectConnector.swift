@@ -60,7 +60,8 @@ final class DirectConnector {
 
     /// How packets of a path come in; nil for paths that are not direct.
     func dataPlane(of path: PathID) -> DataPlane? {
-        pairs[path].map { $0.attempt.reader(of: path) != nil ? .steered : .library }
+        if found?.path == path { return .steered }
+        return pairs[path].map { $0.attempt.reader(of: path) != nil ? .steered : .library }
     }
 
     /// Sends one or more packets over a selected pair: through its socket, or through libnice where TURN has to wrap them.

@@ -43,9 +43,9 @@ package final class PeerNode {
     let logger: Logger
     let iceLoop: ICELoop
     let timing: PeerTiming
+    let dataPlane: DataPlane
     /// Of sessions that we dial.
     let sessionConfiguration: SessionConfiguration
-    let dataPlane: DataPlane
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
@@ -85,9 +85,9 @@ package final class PeerNode {
 
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
+    ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
     ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
     ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
-    ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
@@ -102,10 +102,10 @@ package final class PeerNode {
         self.logger = logger
         self.iceLoop = iceLoop
         self.timing = timing
+        self.dataPlane = dataPlane
         var configuration = SessionConfiguration()
         if let cipher { configuration.ciphers = configuration.ciphers.filter { $0 == cipher.cipher } }
         self.sessionConfiguration = configuration
-        self.dataPlane = dataPlane
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy

@@ -175,19 +175,25 @@ package final class PeerSession {
     }
 
     private func armTimer() {
-        let due = transport.nextTimeout
-        guard due != timerDue || timer == nil else { return }
+        guard let due = transport.nextTimeout else { return }
+        // A timer that fires too early does no harm, while taking one back costs the event loop a search: with every packet the next
+        // timeout moves on.
+        if let timerDue, timer != nil, timerDue <= due { return }
         timer?.cancel()
         timerDue = due
-        timer = due.map { due in
-            clock.at(due) { [weak self] in
-                guard let self, self.state != .closed else { return }
-                self.timer = nil
-                self.timerDue = nil
-                self.transport.handleTimeout(now: self.clock.now)
-                self.pump()
-            }
+        timer = clock.at(due) { [weak self] in
+            guard let self, self.state != .closed else { return }
+            self.timer = nil
+            self.timerDue = nil
+            self.timerFired()
         }
+    }
+
+    private func timerFired() {
+        let now = clock.now
+        guard let due = transport.nextTimeout, due <= now else { return armTimer() }
+        transport.handleTimeout(now: now)
+        pump()
     }
 
     private func handle(_ event: SessionEvent) {

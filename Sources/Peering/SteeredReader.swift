@@ -6,7 +6,7 @@ import Wire
 
 /// How the packets of a direct path come in.
 package enum DataPlane: String, Sendable {
-    /// The kernel hands them to a socket of ours, many at a time.
+    /// The kernel hands them to a socket of ours, many at a time. So it does where a port search found the path.
     case steered
     /// libnice reads them, one at a time: relayed pairs, and systems that cannot steer.
     case library

@@ -142,19 +142,19 @@ enum ModuleGraph {
             foreign: nio.union(["Foundation", "Logging"]),
             "It is a client like others, many at once, and sees the server from outside."),
 
-        // Sessions on long paths.
-        rule(
-            "PathBench", .program, folder: "Tests/PathBench",
-            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire"],
-            foreign: nio.union(["Foundation", "Logging"]),
-            "It is two peers with nothing above their session, on both ends of a long link."),
-
         // A direct path under load.
         rule(
             "DataPlaneBench", .program, folder: "Tests/DataPlaneBench",
             own: ["ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire"],
             foreign: nio.union(["Foundation", "Logging"]),
             "It measures what carries sessions, below what people say through them."),
+
+        // Sessions on long paths.
+        rule(
+            "PathBench", .program, folder: "Tests/PathBench",
+            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is two peers with nothing above their session, on both ends of a long link."),
 
         // What tests need whatever they test.
         rule(

@@ -1,8 +1,8 @@
 // Structures of sockets reach Swift through the headers of libnice.
 import CNice
 import CSotto
-import CTestTools
 import Glibc
+import TestTools
 import Testing
 import Wire
 
@@ -141,7 +141,7 @@ extension ICETests {
                 await #expect(processExitsWith: .success) { [option] in
                     let (first, peer) = (try PlainSocket(loopback), try PlainSocket(loopback))
                     let pair = try first.pair(with: peer)
-                    try #require(test_deny_socket_option(SOL_SOCKET, option) == 0)
+                    try SocketOption.deny(level: SOL_SOCKET, option: option)
                     let descriptors = Process.descriptors
                     for _ in 1...3 { #expect(pair.steer() == nil) }
                     #expect(Process.descriptors == descriptors)
@@ -156,7 +156,7 @@ extension ICETests {
             @Test func withoutUDPGROPacketsComeOneByOne() async {
                 await #expect(processExitsWith: .success) {
                     let (first, peer) = (try PlainSocket(loopback), try PlainSocket(loopback))
-                    try #require(test_deny_socket_option(Int32(IPPROTO_UDP), receiveOffload) == 0)
+                    try SocketOption.deny(level: Int32(IPPROTO_UDP), option: receiveOffload)
                     let second = try Second(first, from: peer)
                     peer.send([UInt8](repeating: 0x40, count: 4_000), segment: 1000, to: first.endpoint)
                     #expect(second.packets().map(\.count) == [1000, 1000, 1000, 1000])

@@ -60,7 +60,7 @@ import Wire
             let (alice, bob) = try await direct(lab)
             let old = try await paths(alice, bob.id)
             try await send(1 << 20, from: alice, to: bob)
-            async let transfer: Void = send(8 << 20, from: alice, to: bob)
+            async let transfer: Void = send(4 << 20, from: alice, to: bob)
             try await alice.perform { $0.networkChanged() }
             try await eventually("both have a pair of the fresh agent") {
                 let (there, here) = (try await paths(alice, bob.id), try await paths(bob, alice.id))
@@ -120,10 +120,14 @@ import Wire
         let before = received(bob).count
         let block = (0..<(32 << 10)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
         let peer = bob.id
-        for _ in 0..<(count / block.count) {
-            try await eventually("there is room") {
-                try await alice.perform { $0.session(with: peer)?.write(block) == true }
+        var left = count / block.count
+        try await eventually("all is written") {
+            left -= try await alice.perform { [left] node in
+                var written = 0
+                while written < left, node.session(with: peer)?.write(block) == true { written += 1 }
+                return written
             }
+            return left == 0
         }
         let wanted = count / block.count * block.count
         try await eventually("\(wanted) bytes arrive") {
