@@ -52,6 +52,7 @@ let package = Package(
         .systemLibrary(name: "CNice", pkgConfig: "nice", providers: [.apt(["libnice-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CNGTCP2", pkgConfig: "libngtcp2", providers: [.apt(["libngtcp2-dev"])]),
+        .systemLibrary(name: "CNATPMP", providers: [.apt(["libnatpmp-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
 
@@ -65,6 +66,7 @@ let package = Package(
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
+        library("PortMapping", ["CNATPMP", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
@@ -75,11 +77,12 @@ let package = Package(
         library(
             "Peering",
             [
-                "ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire",
-                logging, nioCore, nioPosix,
+                "ICE", "Identity", "Noise", "Paths", "PortMapping", "PortSearch", "SecureTransport", "SignalingClient",
+                "Wire", logging, nioCore, nioPosix,
             ]),
         library(
-            "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
+            "Messenger",
+            ["CSodium", "Identity", "Noise", "Peering", "PortMapping", "Ratchet", "Vault", "Wire", logging, nioCore]),
 
         // 4: front ends.
         .executableTarget(
@@ -113,6 +116,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("PortMappingTests", ["PortMapping", "Wire"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),

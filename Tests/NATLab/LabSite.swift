@@ -4,8 +4,9 @@ package final class LabSite: Sendable {
     package let profile: NATProfile
     let site: LabPlan.Site
     let addresses: AddressPlan
-    private let holder: Holder
+    let holder: Holder
     private let generation = Locked(0)
+    let portMapping = Locked<LabProcess?>(nil)
 
     init(_ site: LabPlan.Site, _ addresses: AddressPlan, _ holder: Holder) {
         name = site.name
