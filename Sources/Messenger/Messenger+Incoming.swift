@@ -38,6 +38,7 @@ extension Messenger {
     private func take(_ frame: ConversationFrame, from conversation: Conversation) {
         switch frame {
         case .hello(_, let features):
+            conversation.peerFeatures = features
             guard features & ConversationFrame.speaksEnvelopes == 0 else { return }
             conversation.session?.close(code: CloseCode.protocolError, reason: "speaks no envelopes")
         case .ping(let number):

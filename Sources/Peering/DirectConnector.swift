@@ -90,7 +90,8 @@ final class DirectConnector {
         retryTimer?.cancel()
         // An earlier offer that has not led anywhere yet is superseded.
         for attempt in attempts where attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
-        start(connectionID: Sodium.randomBytes(count: Rendezvous.connectionIDByteCount), isOfferer: true)
+        let (id, own) = (Sodium.randomBytes(count: Rendezvous.connectionIDByteCount), ICECredentials.random())
+        start(connectionID: id, isOfferer: true, own: own, peer: .answering(own, connectionID: id))
     }
 
     /// The session is open: from now on its dialer alone makes offers.
@@ -201,20 +202,23 @@ final class DirectConnector {
 
     // MARK: Attempts
 
-    private func start(connectionID: [UInt8], isOfferer: Bool) {
+    private func start(connectionID: [UInt8], isOfferer: Bool, own: ICECredentials, peer: ICECredentials) {
         makeRoom()
         let bound = NIOLoopBound(self, eventLoop: node.loop)
         let loop = node.loop
         let inbox = PacketInbox(loop: loop) { packets in bound.value.received(packets, connectionID: connectionID) }
         let agent = ICEAgent(
-            loop: node.iceLoop, configuration: node.iceConfiguration(isControlling: isOfferer),
+            loop: node.iceLoop, configuration: node.iceConfiguration(isControlling: isOfferer, credentials: own),
             events: { event in
                 if case .packet(let packet) = event { return inbox.put(packet) }
                 loop.execute { bound.value.handle(event, connectionID: connectionID) }
             })
         let attempt = ICEAttempt(
-            connectionID: connectionID, agent: agent, isOfferer: isOfferer, startedAt: node.clock.now)
+            connectionID: connectionID, agent: agent, peerCredentials: peer, isOfferer: isOfferer,
+            startedAt: node.clock.now)
         attempts.append(attempt)
+        // Before the answer, which the peer's first checks may overtake.
+        agent.setRemoteCredentials(peer)
         agent.gather()
         armSweep()
     }
@@ -407,12 +411,14 @@ final class DirectConnector {
             guard node.admitsOffer(from: peer) else { return }
             // What the peer offered before is superseded unless it led somewhere.
             for attempt in attempts where !attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
-            start(connectionID: id, isOfferer: false)
-            if let attempt = attempt(id) { introduce(attempt, credentials, candidates) }
+            start(
+                connectionID: id, isOfferer: false, own: .answering(credentials, connectionID: id), peer: credentials)
+            if let attempt = attempt(id) { introduce(attempt, candidates) }
         case .answer(let credentials, let candidates):
-            if let attempt = attempt(id), attempt.isOfferer, !attempt.knowsPeer {
-                introduce(attempt, credentials, candidates)
-            }
+            guard let attempt = attempt(id), attempt.isOfferer, !attempt.knowsPeer else { return }
+            // With credentials other than those that follow from the offer no check would ever succeed.
+            guard credentials == attempt.peerCredentials else { return fail(attempt) }
+            introduce(attempt, candidates)
         case .candidates(let candidates):
             attempt(id)?.agent.addRemoteCandidates(candidates)
         case .endOfCandidates:
@@ -432,9 +438,8 @@ final class DirectConnector {
         }
     }
 
-    private func introduce(_ attempt: ICEAttempt, _ credentials: ICECredentials, _ candidates: [Candidate]) {
+    private func introduce(_ attempt: ICEAttempt, _ candidates: [Candidate]) {
         attempt.knowsPeer = true
-        attempt.agent.setRemoteCredentials(credentials)
         attempt.agent.addRemoteCandidates(candidates)
     }
 }

@@ -10,6 +10,8 @@ final class ICEAttempt {
     /// Ties offer, answer and candidates together; 16 random bytes of the offerer.
     let connectionID: [UInt8]
     let agent: ICEAgent
+    /// What the peer's checks are made with.
+    let peerCredentials: ICECredentials
     /// We made the offer.
     let isOfferer: Bool
     let startedAt: MonotonicTime
@@ -30,9 +32,13 @@ final class ICEAttempt {
     /// When a packet last came through the agent.
     var heardAt: MonotonicTime?
 
-    init(connectionID: [UInt8], agent: ICEAgent, isOfferer: Bool, startedAt: MonotonicTime) {
+    init(
+        connectionID: [UInt8], agent: ICEAgent, peerCredentials: ICECredentials, isOfferer: Bool,
+        startedAt: MonotonicTime
+    ) {
         self.connectionID = connectionID
         self.agent = agent
+        self.peerCredentials = peerCredentials
         self.isOfferer = isOfferer
         self.startedAt = startedAt
     }

@@ -23,6 +23,8 @@ package enum PeerEvent {
     case readable(PeerSession)
     /// The session takes more bytes after ``PeerSession/write(_:)`` had refused some.
     case writable(PeerSession)
+    /// Something happened to a stream beside the conversation.
+    case stream(PeerSession, PeerStream, PeerStreamEvent)
     /// The session's packets now travel differently, or were measured anew.
     case path(PeerSession, PathReport)
     /// The session has ended and will say no more.

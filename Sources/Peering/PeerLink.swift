@@ -58,7 +58,8 @@ final class PeerLink {
     private func startDial() {
         do {
             let transport = try SecureSession.connect(
-                identity: node.identity, to: peer, greeting: node.greeting(for: peer), now: node.clock.now)
+                identity: node.identity, to: peer, greeting: node.greeting(for: peer),
+                configuration: node.sessionConfiguration, now: node.clock.now)
             let session = makeSession(transport, isDialer: true)
             dialing = session
             session.pump()
@@ -302,6 +303,10 @@ extension PeerLink {
     func sessionReadable(_ session: PeerSession) { node.emit(.readable(session)) }
 
     func sessionWritable(_ session: PeerSession) { node.emit(.writable(session)) }
+
+    func sessionStream(_ session: PeerSession, _ stream: PeerStream, _ event: PeerStreamEvent) {
+        node.emit(.stream(session, stream, event))
+    }
 
     func sessionPath(_ session: PeerSession, _ report: PathReport, id: PathID) {
         if session === active { direct.chosen(id) }

@@ -44,6 +44,8 @@ package final class PeerNode {
     let logger: Logger
     let iceLoop: ICELoop
     let timing: PeerTiming
+    /// Of sessions that we dial.
+    let sessionConfiguration: SessionConfiguration
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
@@ -85,13 +87,15 @@ package final class PeerNode {
 
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
+    ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
     ///   - portMapper: asks the gateway for ports of ICE's sockets; the caller stops it.
     ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        portMapper: PortMapper? = nil, searchesPorts: Bool = true, timing: PeerTiming = PeerTiming(),
+        cipher: CipherName? = nil, portMapper: PortMapper? = nil, searchesPorts: Bool = true,
+        timing: PeerTiming = PeerTiming(),
         eventLoop: any EventLoop, iceLoop: ICELoop,
         logger: Logger,
         wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
@@ -102,6 +106,9 @@ package final class PeerNode {
         self.logger = logger
         self.iceLoop = iceLoop
         self.timing = timing
+        var configuration = SessionConfiguration()
+        if let cipher { configuration.ciphers = configuration.ciphers.filter { $0 == cipher.cipher } }
+        self.sessionConfiguration = configuration
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
@@ -231,11 +238,10 @@ extension PeerNode {
         send(.bye, connectionID: connectionID, to: peer, key: key)
     }
 
-    func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
+    func iceConfiguration(isControlling: Bool, credentials: ICECredentials) -> ICEConfiguration {
         ICEConfiguration(
             role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun,
-            turnServers: iceServers.turn,
-            localAddresses: localAddresses)
+            turnServers: iceServers.turn, localCredentials: credentials, localAddresses: localAddresses)
     }
 
     func sendRelay(to key: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) {

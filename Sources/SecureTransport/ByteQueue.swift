@@ -1,7 +1,35 @@
+/// Large chunks that are not in use, for all queues of a connection: a transfer frees and needs them all the time, and the system takes a page fault for
+/// every 4 KiB of fresh memory.
+final class ChunkPool {
+    static let chunkSize = 65536
+    /// Chunks kept at most: half a mebibyte for each connection that has carried much.
+    private static let limit = 8
+
+    // Safety: memory that belongs to nobody else between `give` and `take`; freed in `deinit`.
+    private var spare: [UnsafeMutableRawPointer] = []
+
+    deinit {
+        for memory in spare { memory.deallocate() }
+    }
+
+    func take() -> UnsafeMutableRawPointer {
+        spare.popLast() ?? .allocate(byteCount: Self.chunkSize, alignment: 16)
+    }
+
+    func give(_ memory: UnsafeMutableRawPointer) {
+        if spare.count < Self.limit {
+            spare.append(memory)
+        } else {
+            memory.deallocate()
+        }
+    }
+}
+
 /// A queue of bytes in chunks that never move, addressed by offset from the start of the stream.
 ///
 /// QUIC keeps pointers to sent bytes until they are acknowledged, so a growing array will not do. Small streams get
-/// small chunks. Dropping from the front frees whole chunks; nothing is ever copied twice.
+/// small chunks. Dropping from the front frees whole chunks, or gives them back to the
+/// connection's pool; nothing is ever copied twice.
 struct ByteQueue: ~Copyable {
     // Safety: each chunk's memory belongs to the queue (not copyable) from `addChunk` until it is freed in `drop`,
     // `releaseAll` or `deinit`; `count` bytes of it are initialised, and only those are read.
@@ -16,8 +44,8 @@ struct ByteQueue: ~Copyable {
     }
 
     private static let smallChunk = 4096
-    private static let largeChunk = 65536
 
+    private let pool: ChunkPool
     private var chunks: [Chunk] = []
     private var firstChunk = 0
     /// Offset of the first byte still held.
@@ -29,10 +57,12 @@ struct ByteQueue: ~Copyable {
     var count: Int { Int(end - start) }
     var isEmpty: Bool { start == end }
 
+    init(pool: ChunkPool) {
+        self.pool = pool
+    }
+
     deinit {
-        for chunk in chunks[firstChunk...] {
-            chunk.memory.deallocate()
-        }
+        for chunk in chunks[firstChunk...] { release(chunk) }
     }
 
     /// Copies `bytes` to the end.
@@ -53,8 +83,19 @@ struct ByteQueue: ~Copyable {
 
     private mutating func addChunk(for size: Int) {
         let isSmall = firstChunk == chunks.count && size <= Self.smallChunk
-        let capacity = isSmall ? Self.smallChunk : Self.largeChunk
-        chunks.append(Chunk(memory: .allocate(byteCount: capacity, alignment: 16), capacity: capacity, start: end))
+        chunks.append(
+            isSmall
+                ? Chunk(
+                    memory: .allocate(byteCount: Self.smallChunk, alignment: 16), capacity: Self.smallChunk, start: end)
+                : Chunk(memory: pool.take(), capacity: ChunkPool.chunkSize, start: end))
+    }
+
+    private func release(_ chunk: Chunk) {
+        if chunk.capacity == ChunkPool.chunkSize {
+            pool.give(chunk.memory)
+        } else {
+            chunk.memory.deallocate()
+        }
     }
 
     /// Calls `body` with successive pieces from `offset` on, until there are no more or it returns false. The pieces
@@ -111,7 +152,7 @@ struct ByteQueue: ~Copyable {
             let chunk = chunks[firstChunk]
             let isTail = firstChunk == chunks.count - 1
             if isTail, chunk.count < chunk.capacity { break }
-            chunk.memory.deallocate()
+            release(chunk)
             firstChunk += 1
         }
         if isEmpty { releaseAll() }
@@ -128,9 +169,7 @@ struct ByteQueue: ~Copyable {
     }
 
     private mutating func releaseAll() {
-        for chunk in chunks[firstChunk...] {
-            chunk.memory.deallocate()
-        }
+        for chunk in chunks[firstChunk...] { release(chunk) }
         chunks.removeAll(keepingCapacity: chunks.count <= 64)
         firstChunk = 0
     }

@@ -25,108 +25,61 @@ enum PacketLevel: UInt8 {
     case initial, handshake, application
 }
 
-/// One AEAD key in memory of its own that never moves: header, then the key (or AES key schedule).
+/// One packet key with what it counts, in memory of its own that never moves.
 ///
 /// Safety: allocated by `make`, owned by ngtcp2 from a successful `install…` on, freed by `destroy` exactly once (its
 /// `delete_crypto_aead_ctx` callback, or the caller when installing failed).
 struct PacketKey {
-    private static let keyOffset = 64
-    private static let alignment = 64
-
-    let cipher: PacketCipher
-    let level: PacketLevel
+    private let aead: AEADKey
+    private let level: PacketLevel
     /// Last 8 bytes of the IV as a number: a nonce's last 8 bytes XOR this is the packet number (RFC 9001 §5.3).
-    let ivTail: UInt64
-    let counters: UnsafeMutablePointer<PacketCounters>
+    private let ivTail: UInt64
+    private let counters: UnsafeMutablePointer<PacketCounters>
 
-    private static func size(of cipher: PacketCipher) -> Int {
-        switch cipher {
-        case .chaCha20Poly1305: keyOffset + 32
-        case .aes256GCM: keyOffset + crypto_aead_aes256gcm_statebytes()
-        }
-    }
-
-    /// Makes the key that belongs to a traffic secret of 32 bytes and writes its IV (12 bytes).
+    /// Makes the key that belongs to a traffic secret of 32 bytes and writes its IV (12 bytes). Nil when no library takes it.
     static func make(
-        cipher: PacketCipher, level: PacketLevel, secret: UnsafeRawBufferPointer, iv: UnsafeMutableRawBufferPointer,
-        counters: UnsafeMutablePointer<PacketCounters>
-    ) -> UnsafeMutableRawPointer {
+        cipher: PacketCipher, direction: AEADDirection, level: PacketLevel, secret: UnsafeRawBufferPointer,
+        iv: UnsafeMutableRawBufferPointer, counters: UnsafeMutablePointer<PacketCounters>
+    ) -> UnsafeMutableRawPointer? {
         KeySchedule.derive(.packetIV, from: secret).withUnsafeBytes { derived in
             iv.copyMemory(from: UnsafeRawBufferPointer(rebasing: derived[..<KeySchedule.ivLength]))
         }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: size(of: cipher), alignment: alignment)
         let tail = UInt64(bigEndian: iv.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
-        memory.initializeMemory(
-            as: PacketKey.self, to: PacketKey(cipher: cipher, level: level, ivTail: tail, counters: counters))
-        let key = memory + keyOffset
         let derived = KeySchedule.derive(.packetKey, from: secret)
-        derived.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            switch cipher {
-            case .chaCha20Poly1305:
-                key.copyMemory(from: base, byteCount: bytes.count)
-            case .aes256GCM:
-                _ = crypto_aead_aes256gcm_beforenm(
-                    key.assumingMemoryBound(to: crypto_aead_aes256gcm_state.self),
-                    base.assumingMemoryBound(to: UInt8.self))
-            }
-        }
-        return memory
+        guard let aead = derived.withUnsafeBytes({ AEADKey.make(cipher, direction, key: $0) }) else { return nil }
+        let memory = UnsafeMutablePointer<PacketKey>.allocate(capacity: 1)
+        memory.initialize(to: PacketKey(aead: aead, level: level, ivTail: tail, counters: counters))
+        return UnsafeMutableRawPointer(memory)
     }
 
     /// Wipes and frees a key.
     static func destroy(_ memory: UnsafeMutableRawPointer) {
-        let cipher = memory.assumingMemoryBound(to: PacketKey.self).pointee.cipher
-        sodium_memzero(memory, size(of: cipher))
-        memory.deallocate()
+        let key = memory.assumingMemoryBound(to: PacketKey.self)
+        key.pointee.aead.destroy()
+        sodium_memzero(memory, MemoryLayout<PacketKey>.size)
+        key.deallocate()
     }
 
     static func seal(
         _ memory: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<UInt8>, _ plaintext: UnsafePointer<UInt8>?,
         _ length: Int, nonce: UnsafePointer<UInt8>, ad: UnsafePointer<UInt8>?, _ adLength: Int
     ) -> Bool {
-        let header = memory.assumingMemoryBound(to: PacketKey.self)
-        let key = UnsafeRawPointer(memory + keyOffset)
-        let status: CInt
-        switch header.pointee.cipher {
-        case .chaCha20Poly1305:
-            status = crypto_aead_chacha20poly1305_ietf_encrypt(
-                output, nil, plaintext, UInt64(length), ad, UInt64(adLength), nil, nonce,
-                key.assumingMemoryBound(to: UInt8.self))
-        case .aes256GCM:
-            status = crypto_aead_aes256gcm_encrypt_afternm(
-                output, nil, plaintext, UInt64(length), ad, UInt64(adLength), nil, nonce,
-                key.assumingMemoryBound(to: crypto_aead_aes256gcm_state.self))
-        }
-        if header.pointee.level == .application {
-            header.pointee.counters.pointee.sealedWithCurrentKey &+= 1
-        }
-        return status == 0
+        let key = memory.assumingMemoryBound(to: PacketKey.self).pointee
+        if key.level == .application { key.counters.pointee.sealedWithCurrentKey &+= 1 }
+        return key.aead.seal(into: output, plaintext, length, nonce: nonce, ad: ad, adLength)
     }
 
     static func open(
         _ memory: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<UInt8>, _ ciphertext: UnsafePointer<UInt8>,
         _ length: Int, nonce: UnsafePointer<UInt8>, ad: UnsafePointer<UInt8>?, _ adLength: Int
     ) -> Bool {
-        let header = memory.assumingMemoryBound(to: PacketKey.self)
-        let key = UnsafeRawPointer(memory + keyOffset)
-        let status: CInt
-        switch header.pointee.cipher {
-        case .chaCha20Poly1305:
-            status = crypto_aead_chacha20poly1305_ietf_decrypt(
-                output, nil, nil, ciphertext, UInt64(length), ad, UInt64(adLength), nonce,
-                key.assumingMemoryBound(to: UInt8.self))
-        case .aes256GCM:
-            status = crypto_aead_aes256gcm_decrypt_afternm(
-                output, nil, nil, ciphertext, UInt64(length), ad, UInt64(adLength), nonce,
-                key.assumingMemoryBound(to: crypto_aead_aes256gcm_state.self))
-        }
-        let counters = header.pointee.counters
-        guard status == 0 else {
+        let key = memory.assumingMemoryBound(to: PacketKey.self).pointee
+        let counters = key.counters
+        guard key.aead.open(into: output, ciphertext, length, nonce: nonce, ad: ad, adLength) else {
             counters.pointee.rejected &+= 1
             return false
         }
-        switch header.pointee.level {
+        switch key.level {
         case .initial:
             counters.pointee.openedInitial &+= 1
         case .handshake:
@@ -135,7 +88,7 @@ struct PacketKey {
             counters.pointee.opened &+= 1
             counters.pointee.openedWithCurrentKey &+= 1
             let tail = UInt64(bigEndian: UnsafeRawPointer(nonce).loadUnaligned(fromByteOffset: 4, as: UInt64.self))
-            let number = tail ^ header.pointee.ivTail
+            let number = tail ^ key.ivTail
             counters.pointee.highestOpened = max(counters.pointee.highestOpened ?? 0, number)
         }
         return true

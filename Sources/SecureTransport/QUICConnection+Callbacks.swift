@@ -60,8 +60,13 @@ extension QUICConnection {
             guard let connection = QUICConnection.of(user), let rxSecret, let txSecret, let rxKey, let rxIV, let txKey,
                 let txIV, let oldRx, let oldTx, length == KeySchedule.secretLength
             else { return NGTCP2_ERR_CALLBACK_FAILURE }
-            rxKey.pointee.native_handle = connection.nextKey(after: oldRx, secret: rxSecret, iv: rxIV)
-            txKey.pointee.native_handle = connection.nextKey(after: oldTx, secret: txSecret, iv: txIV)
+            rxKey.pointee.native_handle = connection.nextKey(.open, after: oldRx, secret: rxSecret, iv: rxIV)
+            txKey.pointee.native_handle = connection.nextKey(.seal, after: oldTx, secret: txSecret, iv: txIV)
+            guard rxKey.pointee.native_handle != nil, txKey.pointee.native_handle != nil else {
+                packetDeleteKey(nil, rxKey, nil)
+                packetDeleteKey(nil, txKey, nil)
+                return NGTCP2_ERR_CALLBACK_FAILURE
+            }
             return 0
         }
     }
@@ -72,13 +77,17 @@ extension QUICConnection {
             return 0
         }
         callbacks.recv_stream_data = { _, flags, id, _, data, length, user, _ in
-            QUICConnection.of(user)?.received(
-                UnsafeBufferPointer(start: data, count: length), on: StreamID(rawValue: id),
-                isLast: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0)
+            QUICConnection.with(user) {
+                $0.received(
+                    UnsafeBufferPointer(start: data, count: length), on: StreamID(rawValue: id),
+                    isLast: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0)
+            }
             return 0
         }
         callbacks.acked_stream_data_offset = { _, id, offset, length, user, _ in
-            QUICConnection.of(user)?.acknowledged(stream: StreamID(rawValue: id), through: offset &+ length)
+            QUICConnection.with(user) {
+                $0.acknowledged(stream: StreamID(rawValue: id), through: offset &+ length)
+            }
             return 0
         }
         callbacks.stream_close = { _, flags, id, code, user, _ in
@@ -109,16 +118,25 @@ extension QUICConnection {
         user.map { Unmanaged<QUICConnection>.fromOpaque($0).takeUnretainedValue() }
     }
 
+    /// As above without counting a reference, for what is called with every packet.
+    private static func with(_ user: UnsafeMutableRawPointer?, _ body: (QUICConnection) -> Void) {
+        // Safety: as above; and whoever called ngtcp2 holds a reference.
+        guard let user else { return }
+        Unmanaged<QUICConnection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
+    }
+
     /// The next secret (RFC 9001 §6.1 with Sotto's label), its key and IV.
     private func nextKey(
-        after old: UnsafePointer<UInt8>, secret: UnsafeMutablePointer<UInt8>, iv: UnsafeMutablePointer<UInt8>
-    ) -> UnsafeMutableRawPointer {
+        _ direction: AEADDirection, after old: UnsafePointer<UInt8>, secret: UnsafeMutablePointer<UInt8>,
+        iv: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutableRawPointer? {
         let length = KeySchedule.secretLength
         KeySchedule.derive(
             .keyUpdate, from: UnsafeRawBufferPointer(start: old, count: length),
             into: UnsafeMutableRawBufferPointer(start: secret, count: length))
         return PacketKey.make(
-            cipher: handshake.cipher, level: .application, secret: UnsafeRawBufferPointer(start: secret, count: length),
+            cipher: handshake.cipher, direction: direction, level: .application,
+            secret: UnsafeRawBufferPointer(start: secret, count: length),
             iv: UnsafeMutableRawBufferPointer(start: iv, count: KeySchedule.ivLength), counters: counters)
     }
 }

@@ -102,8 +102,8 @@ extension QUICConnection {
         ngtcp2_conn_set_crypto_ctx(ngtcp2, &context)
         let secrets = KeySchedule.initialSecrets(
             responder: handshake.responder, firstConnectionID: firstConnectionID)
-        var receive = KeyMaterial(secret: receiving(secrets), .chaCha20Poly1305, .initial, counters)
-        var send = KeyMaterial(secret: sending(secrets), .chaCha20Poly1305, .initial, counters)
+        var receive = KeyMaterial(.open, secret: receiving(secrets), .chaCha20Poly1305, .initial, counters)
+        var send = KeyMaterial(.seal, secret: sending(secrets), .chaCha20Poly1305, .initial, counters)
         let status = ngtcp2_conn_install_initial_key(
             ngtcp2, &receive.key, receive.iv, &receive.headerKey, &send.key, send.iv, &send.headerKey,
             KeySchedule.ivLength)
@@ -116,12 +116,12 @@ extension QUICConnection {
         guard let ngtcp2 else { return NGTCP2_ERR_CALLBACK_FAILURE }
         var context = cryptoContext(for: handshake.cipher)
         ngtcp2_conn_set_crypto_ctx(ngtcp2, &context)
-        var receive = KeyMaterial(secret: receiving(secrets), handshake.cipher, .handshake, counters)
+        var receive = KeyMaterial(.open, secret: receiving(secrets), handshake.cipher, .handshake, counters)
         var status = ngtcp2_conn_install_rx_handshake_key(
             ngtcp2, &receive.key, receive.iv, KeySchedule.ivLength, &receive.headerKey)
         receive.handedOver(status)
         guard status == 0 else { return status }
-        var send = KeyMaterial(secret: sending(secrets), handshake.cipher, .handshake, counters)
+        var send = KeyMaterial(.seal, secret: sending(secrets), handshake.cipher, .handshake, counters)
         status = ngtcp2_conn_install_tx_handshake_key(
             ngtcp2, &send.key, send.iv, KeySchedule.ivLength, &send.headerKey)
         send.handedOver(status)
@@ -130,7 +130,7 @@ extension QUICConnection {
 
     private func installSendKey(_ secret: borrowing SecretBytes) -> CInt {
         guard let ngtcp2 else { return NGTCP2_ERR_CALLBACK_FAILURE }
-        var send = KeyMaterial(secret: secret.copy(), handshake.cipher, .application, counters)
+        var send = KeyMaterial(.seal, secret: secret.copy(), handshake.cipher, .application, counters)
         let status = secret.withUnsafeBytes {
             ngtcp2_conn_install_tx_key(
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &send.key, send.iv,
@@ -142,7 +142,7 @@ extension QUICConnection {
 
     private func installReceiveKey(_ secret: borrowing SecretBytes) -> CInt {
         guard let ngtcp2 else { return NGTCP2_ERR_CALLBACK_FAILURE }
-        var receive = KeyMaterial(secret: secret.copy(), handshake.cipher, .application, counters)
+        var receive = KeyMaterial(.open, secret: secret.copy(), handshake.cipher, .application, counters)
         let status = secret.withUnsafeBytes {
             ngtcp2_conn_install_rx_key(
                 ngtcp2, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &receive.key, receive.iv,
@@ -165,8 +165,8 @@ extension QUICConnection {
     private func cryptoContext(for cipher: PacketCipher) -> ngtcp2_crypto_ctx {
         var context = ngtcp2_crypto_ctx()
         context.aead.max_overhead = 16
-        context.max_encryption = cipher.confidentialityLimit
-        context.max_decryption_failure = cipher.integrityLimit
+        context.max_encryption = min(cipher.confidentialityLimit, configuration.confidentialityLimit)
+        context.max_decryption_failure = min(cipher.integrityLimit, configuration.integrityLimit)
         return context
     }
 
@@ -212,12 +212,13 @@ private struct KeyMaterial {
     var iv = [UInt8](repeating: 0, count: KeySchedule.ivLength)
 
     init(
-        secret: consuming SecretBytes, _ cipher: PacketCipher, _ level: PacketLevel,
+        _ direction: AEADDirection, secret: consuming SecretBytes, _ cipher: PacketCipher, _ level: PacketLevel,
         _ counters: UnsafeMutablePointer<PacketCounters>
     ) {
         secret.withUnsafeBytes { secret in
             key.native_handle = iv.withUnsafeMutableBytes {
-                PacketKey.make(cipher: cipher, level: level, secret: secret, iv: $0, counters: counters)
+                PacketKey.make(
+                    cipher: cipher, direction: direction, level: level, secret: secret, iv: $0, counters: counters)
             }
             headerKey.native_handle = HeaderProtectionKey.make(secret: secret)
         }

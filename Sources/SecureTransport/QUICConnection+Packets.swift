@@ -127,11 +127,11 @@ extension QUICConnection {
 
     private func writeStreams(into output: UnsafeMutableBufferPointer<UInt8>) -> Int {
         while let ngtcp2, let id = sendQueue.first {
-            guard let stream = streams[id], stream.hasUnsent else {
+            guard let stream = self.stream(id), stream.hasUnsent else {
                 dequeue(id)
                 continue
             }
-            let pieces = stream.nextPieces(vectors)
+            let pieces = stream.nextPieces(vectors, room: output.count)
             let isLast = stream.isFinishing && pieces.reachesEnd
             let flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (isLast ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0)
             var accepted: ngtcp2_ssize = -1
@@ -181,7 +181,7 @@ extension QUICConnection {
     private func dequeue(_ id: StreamID) {
         guard let index = sendQueue.firstIndex(of: id) else { return }
         sendQueue.remove(at: index)
-        streams[id]?.isQueued = false
+        stream(id)?.isQueued = false
     }
 
     /// The next packet begins with another stream: all get their turn.
@@ -195,7 +195,7 @@ extension QUICConnection {
         let blocked = blockedStreams
         blockedStreams = []
         for id in blocked {
-            if let stream = streams[id] { queue(stream) }
+            if let stream = self.stream(id) { queue(stream) }
         }
     }
 

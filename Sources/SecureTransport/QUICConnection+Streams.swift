@@ -16,7 +16,7 @@ extension QUICConnection {
             throw .streamLimit
         }
         let id = StreamID(rawValue: number)
-        streams[id] = QUICStream(id: id, isLocal: true, window: configuration.initialStreamWindow)
+        addStream(id, isLocal: true)
         return id
     }
 
@@ -36,7 +36,7 @@ extension QUICConnection {
 
     /// Room in the stream's send buffer; 0 when nothing can be written.
     func writableBytes(_ id: StreamID) -> Int {
-        guard phase == .established, let stream = streams[id], stream.hasSendSide, !stream.isFinishing,
+        guard phase == .established, let stream = self.stream(id), stream.hasSendSide, !stream.isFinishing,
             !stream.isSendingStopped
         else { return 0 }
         return max(0, configuration.streamSendBuffer - stream.outgoing.count)
@@ -55,12 +55,12 @@ extension QUICConnection {
 
     /// Bytes that `read` would return.
     func readableBytes(_ id: StreamID) -> Int {
-        streams[id]?.incoming.count ?? 0
+        stream(id)?.incoming.count ?? 0
     }
 
     /// Bytes written but not yet acknowledged by the peer.
     func unacknowledgedBytes(_ id: StreamID) -> Int {
-        streams[id]?.outgoing.count ?? 0
+        stream(id)?.outgoing.count ?? 0
     }
 
     func reset(_ id: StreamID, code: UInt64) throws(TransportError) {
@@ -104,7 +104,7 @@ extension QUICConnection {
     }
 
     private func existing(_ id: StreamID) throws(TransportError) -> QUICStream {
-        guard let stream = streams[id] else { throw .unknownStream }
+        guard let stream = self.stream(id) else { throw .unknownStream }
         return stream
     }
 
@@ -161,7 +161,7 @@ extension QUICConnection {
 
     /// Forgets a stream when both ngtcp2 and the application are through with it, and lets the peer open another.
     private func dispose(_ stream: QUICStream) {
-        guard stream.isDisposable, streams.removeValue(forKey: stream.id) != nil else { return }
+        guard stream.isDisposable, removeStream(stream.id) else { return }
         blockedStreams.remove(stream.id)
         let isRemote = stream.id.isClientInitiated == (role == .responder)
         guard isRemote, let ngtcp2, phase <= .established else { return }
@@ -182,12 +182,12 @@ extension QUICConnection {
 
     func opened(stream id: StreamID) {
         if !id.isBidirectional { remoteUnidirectionalStreams += 1 }
-        streams[id] = QUICStream(id: id, isLocal: false, window: configuration.initialStreamWindow)
+        addStream(id, isLocal: false)
         events.append(.streamOpened(id))
     }
 
     func received(_ bytes: UnsafeBufferPointer<UInt8>, on id: StreamID, isLast: Bool) {
-        guard let stream = streams[id], !stream.isReceivingDone else {
+        guard let stream = self.stream(id), !stream.isReceivingDone else {
             if let ngtcp2 { ngtcp2_conn_extend_max_offset(ngtcp2, UInt64(bytes.count)) }
             return
         }
@@ -201,7 +201,7 @@ extension QUICConnection {
     }
 
     func acknowledged(stream id: StreamID, through offset: UInt64) {
-        guard let stream = streams[id] else { return }
+        guard let stream = self.stream(id) else { return }
         stream.outgoing.drop(through: offset)
         if stream.wantsRoom, stream.outgoing.count <= configuration.streamSendBuffer / 2 {
             stream.wantsRoom = false
@@ -211,14 +211,14 @@ extension QUICConnection {
 
     func received(reset id: StreamID, code: UInt64) {
         // A stream that was reset before anything else of it arrived was never announced.
-        guard let stream = streams[id], !stream.isReceivingDone else { return }
+        guard let stream = self.stream(id), !stream.isReceivingDone else { return }
         stopReceiving(stream)
         events.append(.streamReset(id, code: code))
         dispose(stream)
     }
 
     func closed(stream id: StreamID, code: UInt64?) {
-        guard let stream = streams[id] else { return }
+        guard let stream = self.stream(id) else { return }
         stream.isClosed = true
         if stream.hasSendSide, !stream.isSendingStopped, !stream.isFinishSent || !stream.outgoing.isEmpty {
             stopSending(stream)
@@ -229,7 +229,7 @@ extension QUICConnection {
     }
 
     func unblocked(stream id: StreamID) {
-        guard blockedStreams.remove(id) != nil, let stream = streams[id] else { return }
+        guard blockedStreams.remove(id) != nil, let stream = self.stream(id) else { return }
         queue(stream)
     }
 

@@ -56,7 +56,10 @@ final class QUICConnection {
     var firstFlight = FirstFlight()
 
     var events = EventQueue()
-    var streams: [StreamID: QUICStream] = [:]
+    private(set) var streams: [StreamID: QUICStream] = [:]
+    /// The stream asked for last: mostly it is the next one too, and is found without a look-up.
+    private var recentStream: QUICStream?
+    let chunkPool = ChunkPool()
     /// Streams with something to send, first to be served first.
     var sendQueue: [StreamID] = []
     /// Streams that the peer's flow control holds back.
@@ -188,6 +191,24 @@ final class QUICConnection {
         parameters.max_datagram_frame_size = 65535
         parameters.disable_active_migration = 1
         return parameters
+    }
+
+    /// A stream that is not through.
+    func stream(_ id: StreamID) -> QUICStream? {
+        if let recentStream, recentStream.id == id { return recentStream }
+        recentStream = streams[id]
+        return recentStream
+    }
+
+    func addStream(_ id: StreamID, isLocal: Bool) {
+        streams[id] = QUICStream(
+            id: id, isLocal: isLocal, window: configuration.initialStreamWindow, pool: chunkPool)
+    }
+
+    /// Returns whether there was one.
+    func removeStream(_ id: StreamID) -> Bool {
+        if recentStream?.id == id { recentStream = nil }
+        return streams.removeValue(forKey: id) != nil
     }
 
     /// Moves the clock to `now`, or leaves it where it is if that were backwards.

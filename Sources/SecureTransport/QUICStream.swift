@@ -8,7 +8,7 @@ final class QUICStream {
 
     // Sending. `outgoing` holds what is not acknowledged; ngtcp2 keeps pointers into it until it is, or until the
     // stream is closed: it is emptied nowhere else.
-    var outgoing = ByteQueue()
+    var outgoing: ByteQueue
     /// Offset of the first byte not yet given to ngtcp2.
     var sentOffset: UInt64 = 0
     /// The application has written its last byte.
@@ -23,7 +23,7 @@ final class QUICStream {
     var wantsRoom = false
 
     // Receiving.
-    var incoming = ByteQueue()
+    var incoming: ByteQueue
     var isFinishReceived = false
     /// The application knows the end of the stream: it read the last byte, was told of a reset, or stopped reading.
     var isReceivingDone = false
@@ -38,8 +38,10 @@ final class QUICStream {
     /// ngtcp2 has forgotten the stream.
     var isClosed = false
 
-    init(id: StreamID, isLocal: Bool, window: UInt64) {
+    init(id: StreamID, isLocal: Bool, window: UInt64, pool: ChunkPool) {
         self.id = id
+        outgoing = ByteQueue(pool: pool)
+        incoming = ByteQueue(pool: pool)
         self.window = window
         hasSendSide = id.isBidirectional || isLocal
         hasReceiveSide = id.isBidirectional || !isLocal
@@ -55,17 +57,18 @@ final class QUICStream {
     /// closed (it waits for an acknowledged FIN of a side that does not exist), so their receiving side decides alone.
     var isDisposable: Bool { (isClosed || !hasSendSide) && isReceivingDone }
 
-    /// Fills `vectors` with what comes next. Returns how many are filled and whether they reach the end.
-    func nextPieces(_ vectors: UnsafeMutableBufferPointer<ngtcp2_vec>) -> (count: Int, reachesEnd: Bool) {
+    /// Fills `vectors` with what comes next, until it is more than the `room` of a packet. Returns how many are filled and whether they reach the end.
+    func nextPieces(_ vectors: UnsafeMutableBufferPointer<ngtcp2_vec>, room: Int) -> (count: Int, reachesEnd: Bool) {
         var count = 0
         var offset = sentOffset
+        let enough = sentOffset + UInt64(room)
         outgoing.forEachPiece(from: sentOffset) { piece in
             vectors[count] = ngtcp2_vec(
                 base: UnsafeMutableRawPointer(mutating: piece.baseAddress)?.assumingMemoryBound(to: UInt8.self),
                 len: piece.count)
             count += 1
             offset += UInt64(piece.count)
-            return count < vectors.count
+            return count < vectors.count && offset < enough
         }
         return (count, offset == outgoing.end)
     }

@@ -112,6 +112,10 @@ package struct SessionConfiguration: Sendable {
     package var maximumQueuedDatagrams = 64
     /// Packets sealed or opened with one key before the caller updates it.
     package var keyUpdateInterval: UInt64 = 1 << 22
+    /// Packets that may be sealed with one key, and packets that may fail to open, where that is to be less than RFC 9001 §6.6 allows. At the first the
+    /// keys are updated, or else the session ends, at the second it ends.
+    package var confidentialityLimit = UInt64.max
+    package var integrityLimit = UInt64.max
     /// Largest packet on the relay path; nothing is ever larger.
     package var maximumPacketSize = 1452
     /// How keys may be agreed, best first. A caller uses the first and says which others it speaks; an answerer answers no others.

@@ -118,6 +118,10 @@ extension Output {
         case .typing(let contact, let isTyping):
             event(
                 JSONLine(event: "typing").adding("contact", .text(contact.name)).adding("typing", .flag(isTyping)))
+        case .benchmark(let contact, .began): notice("bench", contact, "\(contact.name) measures with this device")
+        case .benchmark(let contact, .ended):
+            notice("bench-ended", contact, "\(contact.name) measures no longer")
+        case .benchmark: break
         case .notice(let contact, let notice):
             self.notice(notice.kind, contact, notice.sentence(about: contact), cause: notice.cause)
         }

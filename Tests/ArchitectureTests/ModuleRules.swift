@@ -64,7 +64,8 @@ enum ModuleGraph {
             "It drives libnatpmp on a queue of its own, because the library blocks, and knows of ports and addresses only."
         ),
         rule(
-            "SecureTransport", .driver, own: ["CNGTCP2", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            "SecureTransport", .driver,
+            own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
@@ -118,6 +119,12 @@ enum ModuleGraph {
             ]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
+            "sotto-signal-load", .program, folder: "signaling/Sources/sotto-signal-load",
+            own: ["Identity", "Noise", "Wire"],
+            foreign: nio.union(system).union(["ArgumentParser", "Histogram", "NIOSSL"]),
+            "It speaks to a server from outside, as cheaply as it can, and so shares nothing with server or client but the frames."
+        ),
+        rule(
             "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab", "TestTools"], foreign: system,
             "It shows the programs as they are, from outside, and so uses none of their modules."),
 
@@ -141,6 +148,13 @@ enum ModuleGraph {
             "MailboxBench", .program, folder: "Tests/MailboxBench", own: ["Identity", "SignalingClient", "Wire"],
             foreign: nio.union(["Foundation", "Logging"]),
             "It is a client like others, many at once, and sees the server from outside."),
+
+        // Sessions on long paths.
+        rule(
+            "PathBench", .program, folder: "Tests/PathBench",
+            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is two peers with nothing above their session, on both ends of a long link."),
 
         // What tests need whatever they test.
         rule(
@@ -190,13 +204,13 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "CQREncode", "CSodium", "CSotto", "CTestTools",
+        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSodium", "CSotto", "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
         "CNATLab": "NATLab", "CNATPMP": "PortMapping", "CNGTCP2": "SecureTransport", "CNice": "ICE",
-        "CQREncode": "sotto",
+        "COpenSSL": "SecureTransport", "CQREncode": "sotto",
         "CTestTools": "TestTools",
     ]
 

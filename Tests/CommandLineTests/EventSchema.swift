@@ -65,6 +65,16 @@ enum EventSchema {
         "mailbox": ["waiting": may(number)],
         "notice": ["kind": must(code), "message": must(text), "contact": may(text), "cause": may(code)],
         "pong": ["contact": must(text), "path": must(path), "rtt_ms": must(number)],
+        "bench": [
+            "contact": must(text), "path": must(path), "gbit_per_s": must(number), "cpu_s_per_gib": must(number),
+            "rtt_us_p50": may(number), "rtt_us_p99": may(number), "rtt_us_min": may(number), "rtt_us_max": may(number),
+            "round_trips": must(number), "upload_gbit_per_s": must(number), "download_gbit_per_s": must(number),
+            "upload_cpu_s_per_gib": must(number), "download_cpu_s_per_gib": must(number),
+            "own_cpu_s_per_gib": must(number), "peer_cpu_s_per_gib": must(number), "bytes": must(number),
+            "seconds": must(number), "memory_mb": must(number), "peer_memory_mb": must(number),
+            "cipher": must(pattern("chacha20-poly1305|aes-256-gcm")), "post_quantum": must(flag),
+            "path_changes": must(number), "packets_sent": must(number), "packet_bytes_sent": must(number),
+        ],
         "contact": [
             "name": must(text), "peer": must(peer), "verified": must(flag), "safety_number": may(pattern("[0-9]{60}")),
             "verification_code": may(pattern("sotto-verify:.*/.*")), "own_name": may(text),

@@ -64,7 +64,7 @@ final class TestNode: Sendable {
         switch event {
         case .signaling(.connected): log.append(.connected)
         case .signaling(.disconnected): log.append(.disconnected)
-        case .signaling(.connecting), .writable: break
+        case .signaling(.connecting), .writable, .stream: break
         case .opened(let session):
             log.append(.opened(session.peer, isDialer: session.isDialer))
             // The other side learns of the stream with the first byte.

@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: [1, 7, 4095, 4096, 4097, 65536, 100_000, 300_000])
     func whatGoesInComesOutInOrder(size: Int) {
-        var queue = ByteQueue()
+        var queue = ByteQueue(pool: ChunkPool())
         var generator = SeededGenerator(seed: UInt64(size))
         let bytes = pattern(size)
         var rest = bytes[...]
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func anyOffsetCanBeFoundUntilItIsDropped() {
-        var queue = ByteQueue()
+        var queue = ByteQueue(pool: ChunkPool())
         let bytes = pattern(500_000)
         append(bytes, to: &queue)
         for offset in [0, 1, 4096, 65535, 65536, 65537, 300_000, 499_999, 500_000] {
@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func piecesDoNotMoveWhenMoreIsAppended() {
-        var queue = ByteQueue()
+        var queue = ByteQueue(pool: ChunkPool())
         append([1, 2, 3], to: &queue)
         var before: UnsafeRawPointer?
         queue.forEachPiece(from: 0) {

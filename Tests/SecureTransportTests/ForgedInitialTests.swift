@@ -23,9 +23,13 @@ import Testing
         defer { counters.deallocate() }
         return secrets.client.withUnsafeBytes { secret in
             var nonce = [UInt8](repeating: 0, count: 12)
-            let key = nonce.withUnsafeMutableBytes {
-                PacketKey.make(cipher: .chaCha20Poly1305, level: .initial, secret: secret, iv: $0, counters: counters)
-            }
+            guard
+                let key = nonce.withUnsafeMutableBytes({
+                    PacketKey.make(
+                        cipher: .chaCha20Poly1305, direction: .seal, level: .initial, secret: secret, iv: $0,
+                        counters: counters)
+                })
+            else { return [] }
             defer { PacketKey.destroy(key) }
             for index in 0..<4 { nonce[8 + index] ^= numberBytes[index] }
             var sealed = [UInt8](repeating: 0, count: payload.count + 16)

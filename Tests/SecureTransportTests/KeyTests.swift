@@ -66,27 +66,30 @@ import Testing
         #expect(mask == bytes("aefefe7d03"))
     }
 
-    private func bytes(_ hex: String) -> [UInt8] {
-        let digits = hex.compactMap(\.hexDigitValue)
-        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
-    }
-
-    @Test(arguments: PacketCipher.available()) func packetsOpenOnlyUnchanged(cipher: PacketCipher) {
+    @Test(arguments: PacketCipher.available()) func packetsOpenOnlyUnchanged(cipher: PacketCipher) throws {
         let counters = UnsafeMutablePointer<PacketCounters>.allocate(capacity: 1)
         counters.initialize(to: PacketCounters())
         defer { counters.deallocate() }
         var iv = [UInt8](repeating: 0, count: 12)
-        let memory = [UInt8](repeating: 5, count: 32).withUnsafeBytes { secret in
-            iv.withUnsafeMutableBytes {
-                PacketKey.make(cipher: cipher, level: .application, secret: secret, iv: $0, counters: counters)
-            }
+        func make(_ direction: AEADDirection) throws -> UnsafeMutableRawPointer {
+            try #require(
+                [UInt8](repeating: 5, count: 32).withUnsafeBytes { secret in
+                    iv.withUnsafeMutableBytes {
+                        PacketKey.make(
+                            cipher: cipher, direction: direction, level: .application, secret: secret, iv: $0,
+                            counters: counters)
+                    }
+                })
         }
+        let sealing = try make(.seal)
+        defer { PacketKey.destroy(sealing) }
+        let memory = try make(.open)
         defer { PacketKey.destroy(memory) }
         var nonce = iv
         for (index, byte) in [0, 0, 0, 0, 0, 0, 0x12, 0x34].enumerated() { nonce[4 + index] ^= UInt8(byte) }
         let plaintext = pattern(1200)
         var sealed = [UInt8](repeating: 0, count: plaintext.count + 16)
-        #expect(PacketKey.seal(memory, into: &sealed, plaintext, plaintext.count, nonce: nonce, ad: [1, 2, 3], 3))
+        #expect(PacketKey.seal(sealing, into: &sealed, plaintext, plaintext.count, nonce: nonce, ad: [1, 2, 3], 3))
         #expect(counters.pointee.sealedWithCurrentKey == 1)
         var opened = [UInt8](repeating: 0, count: plaintext.count)
         #expect(PacketKey.open(memory, into: &opened, sealed, sealed.count, nonce: nonce, ad: [1, 2, 3], 3))

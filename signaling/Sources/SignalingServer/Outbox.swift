@@ -15,7 +15,7 @@ import Wire
 ///
 /// Safety: `state` is guarded by its lock; everything else is immutable.
 final class Outbox: Sendable {
-    /// A SIGNAL frame ready to be written, and who sent it and is told when it cannot be.
+    /// A SIGNAL frame ready to be written, WebSocket's header included, and who sent it and is told when it cannot be.
     struct Signal: Sendable {
         let frame: ByteBuffer
         let sender: PeerKey?
@@ -40,6 +40,12 @@ final class Outbox: Sendable {
     struct Batch: Sendable {
         var frames: [ByteBuffer] = []
         var waiters: [Outbox] = []
+
+        /// Keeps a little memory for the next time.
+        mutating func removeAll() {
+            frames.removeAll(keepingCapacity: frames.capacity <= 1024)
+            waiters = []
+        }
     }
 
     private struct State {
@@ -56,6 +62,8 @@ final class Outbox: Sendable {
     }
 
     let eventLoop: any EventLoop
+    /// The number of that event loop.
+    private let loop: Int
     /// Which of the server's CHALLENGEs the connection got: the later one is the peer's.
     let order: UInt64
     private let relayLimit: Int
@@ -63,16 +71,17 @@ final class Outbox: Sendable {
     private let state: NIOLockedValueBox<State>
 
     /// On the handler's event loop.
-    init(handler: ConnectionHandler, eventLoop: any EventLoop, limits: ServerLimits, order: UInt64) {
+    init(handler: ConnectionHandler, eventLoop: any EventLoop, loop: Int, limits: ServerLimits, order: UInt64) {
         self.eventLoop = eventLoop
+        self.loop = loop
         self.order = order
         relayLimit = limits.relayQueueBytes
         signalLimit = limits.signalQueueFrames
         state = NIOLockedValueBox(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
     }
 
-    /// Queues a RELAY frame of this sender; from any thread.
-    func offer(relay frame: ByteBuffer, from sender: PeerKey) -> RelayOutcome {
+    /// Queues a RELAY frame of this sender; from any event loop of the server, whose courier carries the news.
+    func offer(relay frame: ByteBuffer, from sender: PeerKey, by courier: Courier) -> RelayOutcome {
         let (outcome, handler) = state.withLockedValue { state -> (RelayOutcome, NIOLoopBound<ConnectionHandler>?) in
             guard let handler = state.handler else { return (.closed, nil) }
             var queue = state.relay.take() ?? RelayQueue()
@@ -80,16 +89,16 @@ final class Outbox: Sendable {
             state.relay = queue
             return (.queued(dropped: dropped), Self.wake(&state, handler))
         }
-        if let handler { drain(handler) }
+        if let handler { courier.wake(handler, on: loop) }
         return outcome
     }
 
-    /// Queues a SIGNAL frame; from any thread.
+    /// Queues a SIGNAL frame; from any event loop of the server, whose courier carries the news.
     ///
     /// - Parameters:
     ///   - waiter: the sender's outbox, which is told when there is room again after `.wait`; nil: do not wait.
     ///   - isInherited: whether it comes from the queue of an older connection of the same peer: there is room for these.
-    func offer(signal: Signal, waiter: Outbox?, isInherited: Bool = false) -> SignalOutcome {
+    func offer(signal: Signal, waiter: Outbox?, by courier: Courier, isInherited: Bool = false) -> SignalOutcome {
         let (outcome, handler) = state.withLockedValue { state -> (SignalOutcome, NIOLoopBound<ConnectionHandler>?) in
             guard let handler = state.handler else { return (.closed, nil) }
             var queue = state.signals.take() ?? CircularBuffer(initialCapacity: 4)
@@ -102,7 +111,7 @@ final class Outbox: Sendable {
             queue.append(signal)
             return (.queued, Self.wake(&state, handler))
         }
-        if let handler { drain(handler) }
+        if let handler { courier.wake(handler, on: loop) }
         return outcome
     }
 
@@ -141,10 +150,11 @@ final class Outbox: Sendable {
         eventLoop.execute { handler.value.replaced() }
     }
 
-    /// What to write now, SIGNAL first; empty when there is nothing. On the event loop.
-    func take(maximumBytes: Int) -> Batch {
+    /// Adds to `batch` what to write now, SIGNAL first; nothing when there is nothing. On the event loop.
+    ///
+    /// - Returns: whether there is more. If not, whoever brings something says so.
+    func take(maximumBytes: Int, into batch: inout Batch) -> Bool {
         state.withLockedValue { state in
-            var batch = Batch()
             var bytes = 0
             while bytes < maximumBytes, let signal = state.signals?.popFirst() {
                 bytes += signal.frame.readableBytes
@@ -158,10 +168,10 @@ final class Outbox: Sendable {
             if state.relay?.isEmpty == true { state.relay = nil }
             if (state.signals?.count ?? 0) <= signalLimit / 2 {
                 state.isStalled = false
-                swap(&batch.waiters, &state.waiters)
+                if !state.waiters.isEmpty { swap(&batch.waiters, &state.waiters) }
             }
-            state.isAwake = !batch.frames.isEmpty
-            return batch
+            state.isAwake = state.signals != nil || state.relay != nil
+            return state.isAwake
         }
     }
 
@@ -182,9 +192,5 @@ final class Outbox: Sendable {
         guard !state.isAwake else { return nil }
         state.isAwake = true
         return handler
-    }
-
-    private func drain(_ handler: NIOLoopBound<ConnectionHandler>) {
-        eventLoop.execute { handler.value.drain() }
     }
 }
