@@ -55,6 +55,7 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNGTCP2", pkgConfig: "libngtcp2", providers: [.apt(["libngtcp2-dev"])]),
+        .systemLibrary(name: "CNATPMP", providers: [.apt(["libnatpmp-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
 
@@ -68,6 +69,7 @@ let package = Package(
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
+        library("PortMapping", ["CNATPMP", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
@@ -78,11 +80,12 @@ let package = Package(
         library(
             "Peering",
             [
-                "ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire",
-                logging, nioCore, nioPosix,
+                "ICE", "Identity", "Noise", "Paths", "PortMapping", "PortSearch", "SecureTransport", "SignalingClient",
+                "Wire", logging, nioCore, nioPosix,
             ]),
         library(
-            "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
+            "Messenger",
+            ["CSodium", "Identity", "Noise", "Peering", "PortMapping", "Ratchet", "Vault", "Wire", logging, nioCore]),
 
         // 4: front ends.
         .executableTarget(
@@ -120,6 +123,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("PortMappingTests", ["PortMapping", "Wire"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "TestTools", "Wire"]),

@@ -49,7 +49,16 @@ extension NiceCandidate {
         // A zone cannot be signalled.
         guard !(endpoint.address.isV6 && endpoint.address.isLinkLocal) else { return nil }
         let name = withUnsafeBytes(of: foundation) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        return try? Candidate(type: kind, endpoint: endpoint, priority: priority, foundation: name)
+        return try? Candidate(type: kind, endpoint: endpoint, priority: signalledPriority, foundation: name)
+    }
+
+    /// The priority under which a local candidate is signalled: of its kind, IPv4 after IPv6 (RFC 8421 §4).
+    ///
+    /// libnice orders addresses as the system lists them, which puts IPv4 first. A pair counts by the lesser priority of its two ends
+    /// (RFC 8445 §6.1.2.3), so that both sides prefer IPv6 when each tells the other lower ones for IPv4. Kinds lie ten apart and more.
+    var signalledPriority: UInt32 {
+        guard let endpoint, !endpoint.address.isV6, priority > 0x0200_0000 else { return priority }
+        return priority - 0x0100_0000
     }
 }
 

@@ -5,6 +5,7 @@ import Identity
 package import Logging
 package import NIOCore
 import Peering
+import PortMapping
 import Ratchet
 import SignalingClient
 import Vault
@@ -27,6 +28,7 @@ package actor Messenger {
     var node: PeerNode?
     private var iceLoop: ICELoop?
     private var networkMonitor: NetworkMonitor?
+    private var portMapper: PortMapper?
     private var claim: OnlineClaim?
     private var housekeeping: RepeatedTask?
     var book: ContactBook
@@ -97,11 +99,13 @@ package actor Messenger {
             greeting: { peer in self.greeting(for: peer) },
             authorize: { peer, greeting in self.authorize(peer, greeting) },
             isContact: { peer in self.contact(peer)?.isWelcome == true })
+        let portMapper = options.mapsPorts && options.policy.policy != .relay ? PortMapper() : nil
+        self.portMapper = portMapper
         let node = PeerNode(
             identity: home.identity, server: try ServerURL(book.server), trust: options.trust,
             policy: options.policy.policy,
-            localAddresses: options.localAddresses, cipher: options.cipher, searchesPorts: options.searchesPorts,
-            eventLoop: loop, iceLoop: iceLoop, logger: logger,
+            localAddresses: options.localAddresses, cipher: options.cipher, portMapper: portMapper,
+            searchesPorts: options.searchesPorts, eventLoop: loop, iceLoop: iceLoop, logger: logger,
             wallClock: { Home.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
         self.node = node
         try loadWaiting()
@@ -169,6 +173,9 @@ package actor Messenger {
     package func settled() async {
         if let iceLoop {
             await withCheckedContinuation { done in iceLoop.whenEnded { done.resume() } }
+        }
+        if let portMapper {
+            await withCheckedContinuation { done in portMapper.stop { done.resume() } }
         }
         // Units are done in order, and their completions come to this loop in order.
         while pendingCommits > 0 { _ = try? await vault.write { _ in } }

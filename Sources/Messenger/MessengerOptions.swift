@@ -15,15 +15,18 @@ package struct MessengerOptions: Sendable {
     package var cipher: CipherName?
     /// Whether the port of a NAT that maps by destination is searched for, where there is no other direct path.
     package var searchesPorts: Bool
+    /// Whether the gateway is asked for ports (NAT-PMP).
+    package var mapsPorts: Bool
 
     package init(
         policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil,
-        searchesPorts: Bool = true
+        searchesPorts: Bool = true, mapsPorts: Bool = true
     ) {
         self.policy = policy
         self.certificateFile = certificateFile
         self.localAddresses = localAddresses
         self.searchesPorts = searchesPorts
+        self.mapsPorts = mapsPorts
     }
 
     var trust: TLSTrust { certificateFile.map { .file($0) } ?? .system }

@@ -3,6 +3,7 @@ import Identity
 import NIOCore
 import Noise
 import Paths
+import PortMapping
 import Wire
 
 /// Looks for a direct path to one peer and keeps the ICE agents that found one.
@@ -14,6 +15,11 @@ final class DirectConnector {
     static let maximumAttempts = 2
     /// Candidates found within this time travel in one rendezvous payload.
     private static let coalescingMilliseconds: Int64 = 5
+
+    /// Host candidates of an agent for which a port is asked for.
+    private static let maximumMappings = 4
+    /// A server-reflexive candidate's, of highest local preference (RFC 8445 §5.1.2).
+    private static let mappedPriority: UInt32 = 100 << 24 | 0xFFFF << 8 | 255
 
     private let peer: PeerID
     private let key: PeerKey
@@ -303,6 +309,7 @@ final class DirectConnector {
         case .localCandidate(let candidate):
             attempt.unsentCandidates.append(candidate)
             scheduleFlush(attempt)
+            mapPort(of: candidate, attempt)
         case .gatheringDone:
             attempt.isGatheringDone = true
             scheduleFlush(attempt)
@@ -314,6 +321,28 @@ final class DirectConnector {
         case .closed, .packet:
             break
         }
+    }
+
+    /// Asks the gateway for a port that leads to this host candidate. Where it gives one the NAT is none to the peer.
+    private func mapPort(of candidate: Candidate, _ attempt: ICEAttempt) {
+        guard let mapper = node.portMapper, candidate.type == .host, !candidate.endpoint.address.isV6,
+            candidate.endpoint.address.isPrivate, attempt.mappings.count < Self.maximumMappings
+        else { return }
+        let bound = NIOLoopBound(self, eventLoop: node.loop)
+        let (loop, connectionID) = (node.loop, attempt.connectionID)
+        attempt.mappings.append(
+            mapper.map(local: candidate.endpoint) { external in
+                loop.execute { bound.value.mapped(external, connectionID: connectionID) }
+            })
+    }
+
+    private func mapped(_ external: Endpoint, connectionID: [UInt8]) {
+        guard let attempt = attempt(connectionID),
+            let candidate = try? Candidate(
+                type: .serverReflexive, endpoint: external, priority: Self.mappedPriority, foundation: "mapped")
+        else { return }
+        attempt.unsentCandidates.append(candidate)
+        scheduleFlush(attempt)
     }
 
     private func select(_ pair: SelectedPair, _ attempt: ICEAttempt) {

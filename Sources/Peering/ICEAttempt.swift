@@ -2,6 +2,7 @@ import ICE
 import NIOConcurrencyHelpers
 import NIOCore
 import Paths
+import PortMapping
 import Wire
 
 /// One try at a direct path: an ICE agent, what was signalled for it, and the pair it selected.
@@ -14,6 +15,8 @@ final class ICEAttempt {
     /// We made the offer.
     let isOfferer: Bool
     let startedAt: MonotonicTime
+    /// Ports that the gateway was asked for, kept as long as the agent.
+    var mappings: [PortMapping] = []
     /// Candidates gathered and not yet signalled.
     var unsentCandidates: [Candidate] = []
     /// The offer or answer has gone out.

@@ -4,6 +4,7 @@ package import Logging
 package import NIOCore
 import NIOPosix
 import Paths
+package import PortMapping
 import SecureTransport
 package import SignalingClient
 package import Wire
@@ -52,6 +53,8 @@ package final class PeerNode {
     private let localAddresses: [IPAddress]?
     /// Whether ports of NATs that map by destination are searched for (``PortSearcher``).
     let searchesPorts: Bool
+    /// Asks the gateway for ports; nil where none are wanted.
+    let portMapper: PortMapper?
     /// Whose turn it is to search.
     var searches = SearchSlot()
     private let wallClock: () -> UInt64
@@ -87,13 +90,15 @@ package final class PeerNode {
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
     ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
     ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
+    ///   - portMapper: asks the gateway for ports of ICE's sockets; the caller stops it.
     ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        cipher: CipherName? = nil, searchesPorts: Bool = true, timing: PeerTiming = PeerTiming(),
-        dataPlane: DataPlane = .steered, eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
+        cipher: CipherName? = nil, portMapper: PortMapper? = nil, searchesPorts: Bool = true,
+        timing: PeerTiming = PeerTiming(), dataPlane: DataPlane = .steered, eventLoop: any EventLoop,
+        iceLoop: ICELoop, logger: Logger,
         wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
@@ -111,6 +116,7 @@ package final class PeerNode {
         self.defaultPolicy = policy
         self.localAddresses = localAddresses
         self.searchesPorts = searchesPorts
+        self.portMapper = portMapper
         self.wallClock = wallClock
         // Weakly: the node owns the client.
         let bound = NIOLoopBoundBox(Weak(), eventLoop: eventLoop)
@@ -150,6 +156,7 @@ package final class PeerNode {
 
     /// The addresses of this device changed, or it woke up.
     package func networkChanged() {
+        portMapper?.networkChanged()
         signaling.reconnectNow()
         for link in links.values { link.networkChanged() }
     }

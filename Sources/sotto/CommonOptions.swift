@@ -113,11 +113,15 @@ struct NetworkOptions: ParsableArguments {
                 "Where ICE finds no direct path, up to 2,048 small packets look for a port of the contact's NAT."))
     var noPortSearch = false
 
+    @Flag(help: "Do not ask the router for a port (NAT-PMP).")
+    var noPortMapping = false
+
     @OptionGroup var trust: TrustOptions
 
     func messengerOptions() throws -> MessengerOptions {
         MessengerOptions(
-            policy: path, certificateFile: try trust.certificateFile(), searchesPorts: !noPortSearch)
+            policy: path, certificateFile: try trust.certificateFile(), searchesPorts: !noPortSearch,
+            mapsPorts: !noPortMapping)
     }
 }
 

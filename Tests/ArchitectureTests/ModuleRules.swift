@@ -60,6 +60,10 @@ enum ModuleGraph {
             foreign: ["Glibc", "Synchronization"],
             "It drives libnice on a thread of its own, knows nothing of sessions, and needs no event loop."),
         rule(
+            "PortMapping", .driver, own: ["CNATPMP", "Wire"], foreign: ["Dispatch", "Glibc", "Synchronization"],
+            "It drives libnatpmp on a queue of its own, because the library blocks, and knows of ports and addresses only."
+        ),
+        rule(
             "SecureTransport", .driver,
             own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
@@ -77,14 +81,17 @@ enum ModuleGraph {
         // Sessions with peers.
         rule(
             "Peering", .session,
-            own: ["ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire"],
+            own: [
+                "ICE", "Identity", "Noise", "Paths", "PortMapping", "PortSearch", "SecureTransport", "SignalingClient",
+                "Wire",
+            ],
             foreign: nio.union(["Logging", "Synchronization"]),
             "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
         rule(
             "Messenger", .session,
             own: [
-                "CSodium", "ICE", "Identity", "Noise", "Paths", "Peering", "Ratchet", "SignalingClient", "Vault",
-                "Wire",
+                "CSodium", "ICE", "Identity", "Noise", "Paths", "Peering", "PortMapping", "Ratchet", "SignalingClient",
+                "Vault", "Wire",
             ],
             foreign: nio.union(system).union(["Logging"]),
             "It joins what is said to what is stored, on top of Peering: sessions and packets are none of its business."
@@ -204,12 +211,12 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSodium", "CSotto", "CTestTools",
+        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSodium", "CSotto", "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
-        "CNATLab": "NATLab", "CNGTCP2": "SecureTransport", "CNice": "ICE",
+        "CNATLab": "NATLab", "CNATPMP": "PortMapping", "CNGTCP2": "SecureTransport", "CNice": "ICE",
         "COpenSSL": "SecureTransport", "CQREncode": "sotto",
         "CTestTools": "TestTools",
     ]

@@ -4,10 +4,11 @@ package final class LabSite: Sendable {
     package let profile: NATProfile
     let site: LabPlan.Site
     let addresses: AddressPlan
-    private let holder: Holder
+    let holder: Holder
     /// Routing tables of the internet's router that lead here over WANs, and the devices.
     let routesOverWANs: [(table: Int, device: String)]
     private let generation = Locked(0)
+    let portMapping = Locked<LabProcess?>(nil)
 
     init(
         _ site: LabPlan.Site, _ addresses: AddressPlan, _ holder: Holder,

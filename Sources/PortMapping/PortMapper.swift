@@ -1,0 +1,177 @@
+import Dispatch
+import Synchronization
+package import Wire
+
+/// Asks the gateway for port mappings, keeps them while they are wanted, and deletes them afterwards. Blocks nobody: all of it
+/// happens on a queue of its own.
+///
+/// NAT-PMP alone (RFC 6886). UPnP-IGD would have every device of the local network feed XML to this process; see
+/// docs/decisions/009-port-mapping.md.
+package final class PortMapper: Sendable {
+    /// Mappings at a time; further ones are not asked for.
+    package static let maximumMappings = 16
+
+    private let core = MapperCore()
+
+    /// A mapper that does nothing until it is asked.
+    package init() {}
+
+    deinit { core.stop() }
+
+    /// Asks for a mapping of a UDP port of ours.
+    ///
+    /// - Parameters:
+    ///   - local: the address that the port's socket is bound to. Only a port on the way to the gateway can be mapped.
+    ///   - found: called on the mapper's queue with the external endpoint, and again should it change. Not called when there is none to be had.
+    /// - Returns: the mapping, which is kept as long as this is.
+    package func map(local: Endpoint, found: @escaping @Sendable (Endpoint) -> Void) -> PortMapping {
+        let mapping = PortMapping(core: core)
+        core.add(ObjectIdentifier(mapping), local, found)
+        return mapping
+    }
+
+    /// Another network, another gateway: it is looked for at the next mapping. What was mapped before is left to end by itself.
+    package func networkChanged() { core.networkChanged() }
+
+    /// Deletes all mappings, for which the gateway gets some moments, and tells when that is done. No more are made.
+    package func stop(done: @escaping @Sendable () -> Void = {}) { core.stop(done: done) }
+}
+
+/// A mapping that is wanted as long as this object lives.
+package final class PortMapping: Sendable {
+    private let core: MapperCore
+
+    init(core: MapperCore) { self.core = core }
+
+    deinit { core.remove(ObjectIdentifier(self)) }
+}
+
+/// The state of a mapper.
+// Safety: every stored property is touched on `queue` only, which is serial.
+final class MapperCore: @unchecked Sendable {
+    private struct Entry {
+        let local: Endpoint
+        let found: @Sendable (Endpoint) -> Void
+        var external: Endpoint?
+        var lease = Lease(granted: 0)
+        /// Seconds of the lease that are used up by renewals that failed.
+        var age: UInt32 = 0
+        /// Tells timers of earlier grants from those of this one.
+        var generation = 0
+    }
+
+    private enum Gateway {
+        case unknown
+        /// None, or one that does not help.
+        case none
+        case known(NATPMPGateway, external: IPAddress)
+    }
+
+    private let queue = DispatchQueue(label: "sotto-port-mapping", qos: .utility)
+    private var entries: [ObjectIdentifier: Entry] = [:]
+    private var gateway = Gateway.unknown
+    /// Mappings that the gateway has and was not asked to delete.
+    private let held = Atomic<Int>(0)
+    /// From now on nothing is asked for, and nobody waits for answers.
+    private let isStopping = Atomic<Bool>(false)
+
+    func add(_ id: ObjectIdentifier, _ local: Endpoint, _ found: @escaping @Sendable (Endpoint) -> Void) {
+        queue.async { [self] in
+            guard !isStopping.load(ordering: .relaxed), entries.count < PortMapper.maximumMappings else { return }
+            entries[id] = Entry(local: local, found: found)
+            request(id)
+        }
+    }
+
+    func remove(_ id: ObjectIdentifier) {
+        queue.async { [self] in
+            guard let entry = entries.removeValue(forKey: id) else { return }
+            delete(entry)
+        }
+    }
+
+    func networkChanged() {
+        queue.async { [self] in
+            gateway = .unknown
+            for (id, entry) in entries where entry.external != nil {
+                entries[id]?.external = nil
+                held.subtract(1, ordering: .relaxed)
+            }
+        }
+    }
+
+    func stop(done: @escaping @Sendable () -> Void = {}) {
+        isStopping.store(true, ordering: .relaxed)
+        guard held.load(ordering: .relaxed) > 0 else { return done() }
+        queue.async { [self] in
+            for entry in entries.values { delete(entry) }
+            entries = [:]
+            gateway = .none
+            done()
+        }
+    }
+
+    private func request(_ id: ObjectIdentifier) {
+        guard let entry = entries[id], let (gateway, external) = knownGateway(), gateway.local == entry.local.address,
+            !isStopping.load(ordering: .relaxed)
+        else { return }
+        guard
+            let grant = gateway.map(
+                port: entry.local.port, suggested: entry.external?.port ?? entry.local.port, lifetime: Lease.requested),
+            grant.publicPort != 0
+        else { return failed(id) }
+        if entry.external == nil { held.add(1, ordering: .relaxed) }
+        let endpoint = Endpoint(address: external, port: grant.publicPort)
+        let lease = Lease(granted: grant.lifetime)
+        entries[id]?.lease = lease
+        entries[id]?.age = 0
+        entries[id]?.external = endpoint
+        again(id, after: lease.renewal)
+        if entry.external != endpoint { entry.found(endpoint) }
+    }
+
+    /// A renewal that failed is tried again as long as the lease lasts.
+    private func failed(_ id: ObjectIdentifier) {
+        guard let entry = entries[id], entry.external != nil, entry.age + entry.lease.retry < entry.lease.renewal else {
+            return
+        }
+        entries[id]?.age += entry.lease.retry
+        again(id, after: entry.lease.retry)
+    }
+
+    private func again(_ id: ObjectIdentifier, after seconds: UInt32) {
+        entries[id]?.generation += 1
+        guard let generation = entries[id]?.generation else { return }
+        queue.asyncAfter(deadline: .now() + .seconds(Int(seconds))) { [weak self] in
+            guard let self, self.entries[id]?.generation == generation, self.entries[id]?.external != nil else {
+                return
+            }
+            self.request(id)
+        }
+    }
+
+    private func delete(_ entry: Entry) {
+        guard entry.external != nil else { return }
+        if case .known(let gateway, _) = gateway {
+            gateway.delete(port: entry.local.port, waits: !isStopping.load(ordering: .relaxed))
+        }
+        held.subtract(1, ordering: .relaxed)
+    }
+
+    /// Looked for once in each network.
+    private func knownGateway() -> (NATPMPGateway, external: IPAddress)? {
+        switch gateway {
+        case .known(let gateway, let external): return (gateway, external)
+        case .none: return nil
+        case .unknown: break
+        }
+        guard !isStopping.load(ordering: .relaxed), let found = NATPMPGateway(), let external = found.externalAddress(),
+            MappedAddress.isUsable(external)
+        else {
+            gateway = .none
+            return nil
+        }
+        gateway = .known(found, external: external)
+        return (found, external)
+    }
+}
