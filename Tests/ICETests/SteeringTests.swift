@@ -143,8 +143,9 @@ extension ICETests {
                     let pair = try first.pair(with: peer)
                     try SocketOption.deny(level: SOL_SOCKET, option: option)
                     let descriptors = Process.descriptors
-                    for _ in 1...3 { #expect(pair.steer() == nil) }
-                    #expect(Process.descriptors == descriptors)
+                    for _ in 1...50 { #expect(pair.steer() == nil) }
+                    // The runtime opens some of its own.
+                    #expect(Process.descriptors < descriptors + 20)
                     for byte in UInt8.min...UInt8.max { peer.send([byte], to: first.endpoint) }
                     #expect(first.packets().count == 256)
                     // Nobody else may join the port either.
