@@ -12,7 +12,7 @@ CUTS ?= 200
 FILLS ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build install format lint bench clean matrix chaos asan tsan fuzz bootstrap
+.PHONY: help demo test build install format lint bench compare clean matrix chaos asan tsan fuzz bootstrap
 # One build at a time: Swift's package manager uses all cores itself.
 .NOTPARALLEL:
 
@@ -45,13 +45,20 @@ format: ## format all Swift sources in place
 lint: ## complain about unformatted Swift sources (the tests do, too)
 	swift format lint --strict --recursive Package.swift Sources Tests signaling
 
-bench: build ## measure latency, memory and the mailbox on this machine
+bench: build ## measure latency, throughput, memory, the mailbox and long paths on this machine
 	swift build --configuration release --static-swift-stdlib --product mailbox-bench
+	swift build --configuration release --static-swift-stdlib --product path-bench
 	@scripts/bench "$$(swift build --configuration release --static-swift-stdlib --show-bin-path)"
+	@bin="$$(swift build --configuration release --static-swift-stdlib --show-bin-path)" && "$$bin/path-bench" "$$bin"
+
+compare: ## measure Sotto beside iroh, libdatachannel and Tox and write the table of docs/performance.md
+	@bench/compare
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
 	swift build --build-tests
-	SOTTO_MATRIX_OUT="$(CURDIR)/docs/nat-matrix.md" \
+	swift build --configuration release --product sotto
+	swift build --configuration release --product sotto-signal
+	SOTTO_MATRIX_OUT="$(CURDIR)/docs/nat-matrix.md" SOTTO_BIN_DIR="$$(swift build --configuration release --show-bin-path)" \
 		swift test --skip-build --disable-xctest --filter '^NATMatrixTests\.'
 
 chaos: bootstrap ## kill, cut and fill everything while two people talk; nothing may get lost (SEED, MESSAGES, KILLS, CUTS)

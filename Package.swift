@@ -26,6 +26,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -37,6 +38,7 @@ let package = Package(
         .executable(name: "sotto-signal", targets: ["sotto-signal"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -61,6 +63,7 @@ let package = Package(
         library("Identity", ["CSodium", "Noise", "Wire"]),
         library("Wire", []),
         library("Paths", ["CSodium"]),
+        library("PortSearch", ["CSodium", "Paths", "Wire"]),
         library("Ratchet", ["CSodium", "Identity", "Noise", "Wire", crypto]),
 
         // 2: drivers, one outside thing each.
@@ -75,8 +78,8 @@ let package = Package(
         library(
             "Peering",
             [
-                "ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire", logging, nioCore,
-                nioPosix,
+                "ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire",
+                logging, nioCore, nioPosix,
             ]),
         library(
             "Messenger", ["CSodium", "Identity", "Noise", "Peering", "Ratchet", "Vault", "Wire", logging, nioCore]),
@@ -105,6 +108,10 @@ let package = Package(
                 "SignalingServer", "Wire", argumentParser, configuration, logging, nioCore, systemPackage, unixSignals,
             ],
             path: "signaling/Sources/sotto-signal", swiftSettings: strict),
+        .executableTarget(
+            name: "sotto-signal-load",
+            dependencies: ["Identity", "Noise", "Wire", argumentParser, histogram, nioCore, nioPosix, nioSSL],
+            path: "signaling/Sources/sotto-signal-load", swiftSettings: strict),
 
         // Tests: one target per module, what several of them need, and the laboratory.
         .target(name: "CTestTools", path: "Tests/CTestTools"),
@@ -113,8 +120,9 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
+        tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
-        tests("ICETests", ["CNice", "CSotto", "ICE", "Wire"]),
+        tests("ICETests", ["CNice", "CSotto", "CTestTools", "ICE", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
@@ -137,6 +145,19 @@ let package = Package(
         .executableTarget(
             name: "congestion-control", dependencies: ["Noise", "Paths", "SecureTransport"],
             path: "Benchmarks/CongestionControl", swiftSettings: strict),
+        .executableTarget(
+            name: "path-bench",
+            dependencies: [
+                "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire", logging, nioCore, nioPosix,
+            ],
+            path: "Tests/PathBench", swiftSettings: strict),
+        .executableTarget(
+            name: "data-plane-bench",
+            dependencies: [
+                "ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire", logging,
+                nioConcurrency, nioCore, nioPosix,
+            ],
+            path: "Tests/DataPlaneBench", swiftSettings: strict),
         .target(
             name: "PeerLab",
             dependencies: [
@@ -147,7 +168,8 @@ let package = Package(
         tests(
             "PeeringTests",
             [
-                "PeerLab", "Peering", "ICE", "Identity", "Paths", "SecureTransport", "SignalingClient",
+                "CTestTools", "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport",
+                "SignalingClient",
                 "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
@@ -156,7 +178,7 @@ let package = Package(
                 "CSodium", "Messenger", "PeerLab", "Identity", "Noise", "Paths", "Ratchet", "SecureTransport",
                 "SignalingServer", "TestTools", "Vault", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
-        tests("SottoTests", ["sotto", "Identity", "Messenger", "TestTools", "Vault", argumentParser]),
+        tests("SottoTests", ["sotto", "Identity", "Messenger", "TestTools", "Vault", "Wire", argumentParser]),
         tests("ArchitectureTests", ["TestTools"]),
         .target(name: "CNATLab", path: "Tests/CNATLab"),
         .target(name: "NATLab", dependencies: ["CNATLab"], path: "Tests/NATLab", swiftSettings: strict),

@@ -39,4 +39,7 @@ package struct SelectedPair: Sendable {
 
     /// Whether packets pass through a TURN server of either side.
     package var isRelayed: Bool { localType == .relayed || remoteType == .relayed }
+
+    /// The socket whose packets may be steered past libnice: that of a pair without any TURN server.
+    package var steerable: PairSocket? { isRelayed ? nil : socket }
 }

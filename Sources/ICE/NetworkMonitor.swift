@@ -47,7 +47,7 @@ package final class NetworkMonitor: Sendable {
     /// The thread sees the closed pipe and ends.
     deinit { close(stopWriter) }
 
-    /// The addresses other machines can send to: of interfaces that are up, without loopback and link-local ones.
+    /// The addresses other machines can send to: of interfaces that are up and have a carrier, without loopback and link-local ones.
     package static func addresses() -> Set<IPAddress> {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else { return [] }
@@ -56,11 +56,17 @@ package final class NetworkMonitor: Sendable {
         var next = list
         while let entry = next?.pointee {
             next = entry.ifa_next
-            guard entry.ifa_flags & UInt32(IFF_UP) != 0, let address = entry.ifa_addr else { continue }
+            guard isInUse(flags: entry.ifa_flags), let address = entry.ifa_addr else { continue }
             guard let read = ipAddress(address), !read.isLoopback, !read.isLinkLocal else { continue }
             found.insert(read)
         }
         return found
+    }
+
+    /// Whether an interface is up and running: one whose cable was pulled stays up and keeps its addresses for a while.
+    static func isInUse(flags: UInt32) -> Bool {
+        let needed = UInt32(IFF_UP) | UInt32(IFF_RUNNING)
+        return flags & needed == needed
     }
 
     private static func ipAddress(_ address: UnsafeMutablePointer<sockaddr>) -> IPAddress? {

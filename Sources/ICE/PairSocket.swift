@@ -26,8 +26,8 @@ package final class PairSocket: Sendable {
     /// Where packets go.
     package let remote: Endpoint
 
-    private let descriptor: Int32
-    private let remoteAddress: SocketAddress
+    let descriptor: Int32
+    let remoteAddress: SocketAddress
     private let segmentation = Atomic<Bool>(true)
 
     /// Takes over the descriptor, and sets it up: "don't fragment" on every packet, larger buffers as far as the system

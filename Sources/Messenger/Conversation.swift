@@ -93,6 +93,8 @@ final class Conversation {
 
     // MARK: The open session
 
+    /// What the peer's HELLO said, once it has come.
+    var peerFeatures: UInt32?
     private var decoder = ConversationFrameDecoder()
     /// The peer broke the protocol in what was read last.
     private var failure: WireError?
@@ -109,7 +111,9 @@ final class Conversation {
     }
 
     /// Begins to talk through a session: says hello, and everything that was not confirmed yet.
-    func attach(_ session: PeerSession, ownName: String) {
+    ///
+    /// - Parameter features: what we say in HELLO.
+    func attach(_ session: PeerSession, ownName: String, features: UInt32) {
         self.session = session
         redials = 0
         isAbsent = false
@@ -121,7 +125,7 @@ final class Conversation {
         hasMore = false
         resetSessionState()
         outbox.beginSession()
-        put(.hello(name: Greeting.clipped(ownName), features: ConversationFrame.speaksEnvelopes))
+        put(.hello(name: Greeting.clipped(ownName), features: features))
     }
 
     func detach() {
@@ -132,6 +136,7 @@ final class Conversation {
     private func resetSessionState() {
         awaitedSince = nil
         isHedging = false
+        peerFeatures = nil
         stored = []
         prekeyRequest.wasAsked = false
         bundle = nil

@@ -26,6 +26,14 @@ package struct ConversationPath: Sendable {
         case relay, direct, turn
     }
 
+    /// How the packets of a direct path come in.
+    package enum DataPlane: String, Sendable {
+        /// The kernel hands them to a socket of ours, many at a time.
+        case steered
+        /// libnice reads them, one at a time: where the kernel does not let us, and on TURN servers.
+        case library
+    }
+
     package let kind: Kind
     /// Smoothed round-trip time in milliseconds, when measured.
     package let roundTripMilliseconds: Double?
@@ -33,6 +41,8 @@ package struct ConversationPath: Sendable {
     package let local: Endpoint?
     /// The contact's end of a direct path.
     package let remote: Endpoint?
+    /// `nil` on the relay.
+    package let dataPlane: DataPlane?
     /// Milliseconds since the session was dialed or answered.
     package let sinceStartMilliseconds: Double
 
@@ -46,6 +56,12 @@ package struct ConversationPath: Sendable {
         roundTripMilliseconds = report.roundTripMilliseconds
         local = report.local
         remote = report.remote
+        dataPlane =
+            switch report.dataPlane {
+            case .steered: .steered
+            case .library: .library
+            case nil: nil
+            }
         sinceStartMilliseconds = report.sinceStartMilliseconds
     }
 }

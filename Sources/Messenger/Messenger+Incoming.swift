@@ -38,6 +38,7 @@ extension Messenger {
     private func take(_ frame: ConversationFrame, from conversation: Conversation) {
         switch frame {
         case .hello(_, let features):
+            conversation.peerFeatures = features
             guard features & ConversationFrame.speaksEnvelopes == 0 else { return }
             conversation.session?.close(code: CloseCode.protocolError, reason: "speaks no envelopes")
         case .ping(let number):
@@ -45,7 +46,7 @@ extension Messenger {
         case .pong(let number):
             guard let sentAt = conversation.answered(number) else { return }
             let elapsed = Double(Self.monotonicClock() &- sentAt) / 1_000_000
-            let path = conversation.session?.path.map { ConversationPath($0) }
+            let path = conversation.session?.currentPath.map { ConversationPath($0) }
             events.put(.pong(conversation.contact, path, roundTripMilliseconds: elapsed))
         case .envelope(let ciphertext):
             take(ciphertext, from: conversation, by: .session)

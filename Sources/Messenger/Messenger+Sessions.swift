@@ -64,12 +64,16 @@ extension Messenger {
             guard let conversation = current(session) else { return }
             flush(conversation)
             read(conversation)
+        case .stream(let session, let stream, let event):
+            handle(event, of: stream, in: session)
         case .path(let session, let report):
+            benchmarkPathChanged(in: session)
             guard let conversation = current(session) else { return }
             refreshBook()
             events.put(.path(conversation.contact, ConversationPath(report)))
             flush(conversation)
         case .closed(let session, let end):
+            benchmarkSessionClosed(session, reason: end.description)
             guard let conversation = current(session) else { return }
             conversation.detach()
             interrupted(conversation, reason: end.description)
@@ -105,7 +109,7 @@ extension Messenger {
         guard let contact = admitted(session), let conversation = conversation(with: contact) else {
             return session.close(code: CloseCode.refused, reason: "")
         }
-        conversation.attach(session, ownName: book.ownName)
+        conversation.attach(session, ownName: book.ownName, features: features(for: contact))
         session.setOnScreen(conversation.isWanted)
         introduceOurselves(to: conversation)
         events.put(.online(conversation.contact))

@@ -33,6 +33,7 @@ package actor Messenger {
     private var bookGeneration: Int64
     var conversations: [PeerID: Conversation] = [:]
     private(set) var isStopped = false
+    var benchmarks = Benchmarks()
 
     // MARK: Storing
     var epoch: VaultEpoch
@@ -99,7 +100,8 @@ package actor Messenger {
         let node = PeerNode(
             identity: home.identity, server: try ServerURL(book.server), trust: options.trust,
             policy: options.policy.policy,
-            localAddresses: options.localAddresses, eventLoop: loop, iceLoop: iceLoop, logger: logger,
+            localAddresses: options.localAddresses, cipher: options.cipher, searchesPorts: options.searchesPorts,
+            eventLoop: loop, iceLoop: iceLoop, logger: logger,
             wallClock: { Home.wallClock() }, gatekeeper: gatekeeper, handler: { event in self.handle(event) })
         self.node = node
         try loadWaiting()
@@ -158,6 +160,7 @@ package actor Messenger {
         networkMonitor = nil
         housekeeping?.cancel()
         housekeeping = nil
+        stopTicking()
         iceLoop?.shutdown()
         events.finish()
     }

@@ -119,6 +119,8 @@ package enum MessengerEvent: Sendable {
     case typing(Contact, Bool)
     /// The answer to a ping: its round-trip time, and the path in use when it came.
     case pong(Contact, ConversationPath?, roundTripMilliseconds: Double)
+    /// News of a benchmark, ours or the contact's.
+    case benchmark(Contact, BenchmarkNews)
     case notice(Contact?, MessengerNotice)
 }
 

@@ -9,13 +9,21 @@ package struct MessengerOptions: Sendable {
     package var certificateFile: String?
     /// The addresses that ICE may use; `nil` lets it find them.
     package var localAddresses: [IPAddress]?
+    /// Contacts may measure with us.
+    package var offersBenchmarks = false
+    /// The only cipher that is offered for sessions that we dial; `nil` for the best that both sides have.
+    package var cipher: CipherName?
+    /// Whether the port of a NAT that maps by destination is searched for, where there is no other direct path.
+    package var searchesPorts: Bool
 
     package init(
-        policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil
+        policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil,
+        searchesPorts: Bool = true
     ) {
         self.policy = policy
         self.certificateFile = certificateFile
         self.localAddresses = localAddresses
+        self.searchesPorts = searchesPorts
     }
 
     var trust: TLSTrust { certificateFile.map { .file($0) } ?? .system }

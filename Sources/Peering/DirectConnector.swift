@@ -22,12 +22,16 @@ final class DirectConnector {
     unowned var link: PeerLink!
     private(set) var attempts: [ICEAttempt] = []
     private var pairs: [PathID: (attempt: ICEAttempt, pair: SelectedPair)] = [:]
+    /// What a port search has found: the newest alone.
+    private var found: (path: PathID, socket: FoundSocket, at: MonotonicTime)?
+    private var searcher: PortSearcher!
     private var chosenPath: PathID?
     private var retry = RetrySchedule()
     private var retryTimer: Scheduled<Void>?
     private var sweepTimer: Scheduled<Void>?
     private var nextPath: UInt32 = 1
     private var wantsAttempt = false
+    private var isReleased = false
     private var restarts = TokenBucket(capacity: 3, perSecond: 0.5)
 
     init(peer: PeerID, key: PeerKey, policy: PathPolicy, node: PeerNode) {
@@ -35,9 +39,10 @@ final class DirectConnector {
         self.key = key
         self.policy = policy
         self.node = node
+        searcher = PortSearcher(peer: peer, key: key, node: node, connector: self)
     }
 
-    var isBusy: Bool { !attempts.isEmpty }
+    var isBusy: Bool { !attempts.isEmpty || found != nil || searcher.isBusy }
 
     /// Whether a direct path carries the session.
     var isChosen: Bool { chosenPath != nil }
@@ -45,14 +50,25 @@ final class DirectConnector {
     /// The direct paths that a new session may use.
     var paths: [(id: PathID, kind: PathKind, isLocal: Bool)] {
         pairs.map { ($0.key, Self.kind($0.value.pair), Self.isLocal($0.value.pair)) }
+            + (found.map { [($0.path, .direct, false)] } ?? [])
     }
 
     func endpoints(of path: PathID) -> (local: Endpoint, remote: Endpoint)? {
-        pairs[path].map { ($0.pair.local, $0.pair.remote) }
+        if let found, found.path == path { return (found.socket.local, found.socket.remote) }
+        return pairs[path].map { ($0.pair.local, $0.pair.remote) }
+    }
+
+    /// How packets of a path come in; nil for paths that are not direct.
+    func dataPlane(of path: PathID) -> DataPlane? {
+        pairs[path].map { $0.attempt.reader(of: path) != nil ? .steered : .library }
     }
 
     /// Sends one or more packets over a selected pair: through its socket, or through libnice where TURN has to wrap them.
     func send(_ bytes: UnsafeRawBufferPointer, segmentSize: Int, on path: PathID) {
+        if let found, found.path == path {
+            found.socket.sender.send(bytes, segmentSize: segmentSize)
+            return
+        }
         guard let (attempt, pair) = pairs[path] else { return }
         if let socket = pair.socket {
             socket.send(bytes, segmentSize: segmentSize)
@@ -74,11 +90,13 @@ final class DirectConnector {
         retryTimer?.cancel()
         // An earlier offer that has not led anywhere yet is superseded.
         for attempt in attempts where attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
-        start(connectionID: Sodium.randomBytes(count: Rendezvous.connectionIDByteCount), isOfferer: true)
+        let (id, own) = (Sodium.randomBytes(count: Rendezvous.connectionIDByteCount), ICECredentials.random())
+        start(connectionID: id, isOfferer: true, own: own, peer: .answering(own, connectionID: id))
     }
 
     /// The session is open: from now on its dialer alone makes offers.
     func sessionOpened(isDialer: Bool) {
+        if isDialer { searcher.expect() }
         guard isDialer, attempts.isEmpty else { return }
         // The peer may have refused an offer that went ahead of the session.
         if retry.cause == .refused { scheduleRetry() } else { begin() }
@@ -86,25 +104,33 @@ final class DirectConnector {
 
     /// The path manager chose this path.
     func chosen(_ path: PathID) {
-        guard let attempt = pairs[path]?.attempt else {
+        if let found, found.path == path { return settle(on: path, isDirect: true) }
+        guard let (attempt, pair) = pairs[path] else {
             chosenPath = nil
             return
         }
+        settle(on: path, isDirect: !pair.isRelayed)
+        for (id, entry) in pairs where entry.attempt === attempt && id != path && id != attempt.path { forget(id) }
+    }
+
+    private func settle(on path: PathID, isDirect: Bool) {
         chosenPath = path
         retry.reset(.lost)
         retryTimer?.cancel()
-        for (id, entry) in pairs where entry.attempt === attempt && id != path && id != attempt.path { forget(id) }
+        if isDirect { searcher.satisfied() }
     }
 
     /// The path manager gave the path up.
     func lost(_ path: PathID, isDialer: Bool) {
         if chosenPath == path { chosenPath = nil }
         retry.reset(.lost)
+        if isDialer { searcher.expect() }
         again(isDialer: isDialer)
     }
 
     func networkChanged(isDialer: Bool) {
         retry.reset(.lost)
+        if isDialer { searcher.expect() }
         again(isDialer: isDialer)
     }
 
@@ -122,16 +148,25 @@ final class DirectConnector {
         wantsAttempt = false
         chosenPath = nil
         retry.reset(.neverDirect)
+        searcher.stop()
+        forgetFound()
         for attempt in attempts { close(attempt, sayBye: false) }
     }
 
     /// The link is gone. Agents that are still closing keep this object, but nothing in it may touch link or node any more.
     func release() {
+        isReleased = true
         retryTimer?.cancel()
         retryTimer = nil
         sweepTimer?.cancel()
         sweepTimer = nil
-        for attempt in attempts { attempt.agent.close() }
+        searcher.release()
+        found?.socket.close()
+        found = nil
+        for attempt in attempts {
+            for reader in attempt.readers { reader.abandon() }
+            attempt.agent.close()
+        }
         attempts = []
         pairs = [:]
     }
@@ -171,20 +206,23 @@ final class DirectConnector {
 
     // MARK: Attempts
 
-    private func start(connectionID: [UInt8], isOfferer: Bool) {
+    private func start(connectionID: [UInt8], isOfferer: Bool, own: ICECredentials, peer: ICECredentials) {
         makeRoom()
         let bound = NIOLoopBound(self, eventLoop: node.loop)
         let loop = node.loop
         let inbox = PacketInbox(loop: loop) { packets in bound.value.received(packets, connectionID: connectionID) }
         let agent = ICEAgent(
-            loop: node.iceLoop, configuration: node.iceConfiguration(isControlling: isOfferer),
+            loop: node.iceLoop, configuration: node.iceConfiguration(isControlling: isOfferer, credentials: own),
             events: { event in
                 if case .packet(let packet) = event { return inbox.put(packet) }
                 loop.execute { bound.value.handle(event, connectionID: connectionID) }
             })
         let attempt = ICEAttempt(
-            connectionID: connectionID, agent: agent, isOfferer: isOfferer, startedAt: node.clock.now)
+            connectionID: connectionID, agent: agent, peerCredentials: peer, isOfferer: isOfferer,
+            startedAt: node.clock.now)
         attempts.append(attempt)
+        // Before the answer, which the peer's first checks may overtake.
+        agent.setRemoteCredentials(peer)
         agent.gather()
         armSweep()
     }
@@ -214,6 +252,7 @@ final class DirectConnector {
     }
 
     private func forget(_ path: PathID) {
+        pairs[path]?.attempt.stopReading(path)
         pairs[path] = nil
         if chosenPath == path { chosenPath = nil }
         link.active?.removePath(path)
@@ -244,6 +283,7 @@ final class DirectConnector {
                 close(attempt, sayBye: false)
             }
         }
+        if let found, isSuperfluous(found.path), now - found.at > node.timing.silentAgent { forgetFound() }
         node.linkChanged(link)
     }
 
@@ -286,9 +326,21 @@ final class DirectConnector {
         let superseded = attempt.path
         attempt.path = id
         pairs[id] = (attempt, pair)
+        if node.dataPlane == .steered, let socket = pair.steerable { steer(socket, id, attempt) }
         link.active?.addPath(id, kind: Self.kind(pair), isLocal: Self.isLocal(pair))
         // The pair that this one replaces stays usable until the new one has proven itself.
         if let superseded, superseded != chosenPath { forget(superseded) }
+    }
+
+    /// Has the kernel hand us what the pair brings. Without it, it comes through the agent.
+    private func steer(_ socket: PairSocket, _ path: PathID, _ attempt: ICEAttempt) {
+        attempt.read(
+            socket, path: path, loop: node.loop,
+            receive: { [weak self, weak attempt] packets, segmentSize, path in
+                guard let self, !self.isReleased else { return }
+                attempt?.heardAt = self.node.clock.now
+                self.link.receive(packets, segmentSize: segmentSize, on: path)
+            })
     }
 
     private static func kind(_ pair: SelectedPair) -> PathKind {
@@ -353,12 +405,14 @@ final class DirectConnector {
             guard node.admitsOffer(from: peer) else { return }
             // What the peer offered before is superseded unless it led somewhere.
             for attempt in attempts where !attempt.isOfferer && attempt.path == nil { close(attempt, sayBye: false) }
-            start(connectionID: id, isOfferer: false)
-            if let attempt = attempt(id) { introduce(attempt, credentials, candidates) }
+            start(
+                connectionID: id, isOfferer: false, own: .answering(credentials, connectionID: id), peer: credentials)
+            if let attempt = attempt(id) { introduce(attempt, candidates) }
         case .answer(let credentials, let candidates):
-            if let attempt = attempt(id), attempt.isOfferer, !attempt.knowsPeer {
-                introduce(attempt, credentials, candidates)
-            }
+            guard let attempt = attempt(id), attempt.isOfferer, !attempt.knowsPeer else { return }
+            // With credentials other than those that follow from the offer no check would ever succeed.
+            guard credentials == attempt.peerCredentials else { return fail(attempt) }
+            introduce(attempt, candidates)
         case .candidates(let candidates):
             attempt(id)?.agent.addRemoteCandidates(candidates)
         case .endOfCandidates:
@@ -366,16 +420,66 @@ final class DirectConnector {
         case .restart:
             guard policy != .relay, link.active?.isDialer == true, restarts.take(now: node.clock.now) else { return }
             begin()
+        case .searchOffer(let terms):
+            searcher.receiveOffer(id, terms)
+        case .searchAnswer(let terms):
+            searcher.receiveAnswer(id, terms)
         case .bye:
+            if searcher.receiveBye(id) { return }
             guard let attempt = attempt(id), attempt.path == nil else { return }
             if attempt.isOfferer, !attempt.knowsPeer { retry.reset(.refused) }
             fail(attempt)
         }
     }
 
-    private func introduce(_ attempt: ICEAttempt, _ credentials: ICECredentials, _ candidates: [Candidate]) {
+    private func introduce(_ attempt: ICEAttempt, _ candidates: [Candidate]) {
         attempt.knowsPeer = true
-        attempt.agent.setRemoteCredentials(credentials)
         attempt.agent.addRemoteCandidates(candidates)
+    }
+}
+
+// MARK: - What a port search finds
+
+extension DirectConnector {
+    /// Whether a search may be proposed now: by the dialer of an open session, who has no direct path.
+    var mayProposeSearch: Bool { link.active?.isDialer == true && mayAnswerSearch }
+
+    /// Whether a search is wanted at all.
+    var mayAnswerSearch: Bool {
+        guard node.searchesPorts, policy != .relay, node.isContact(peer), link.active != nil else { return false }
+        guard let chosenPath else { return true }
+        return pairs[chosenPath].map { $0.pair.isRelayed } ?? false
+    }
+
+    /// Makes a path of what was found. Its probes decide what it is worth.
+    func found(local: Endpoint, remote: Endpoint, sender: PairSocket, descriptor: Int32) {
+        forgetFound()
+        let id = PathID(rawValue: nextPath)
+        nextPath += 1
+        let socket = FoundSocket(
+            local: local, remote: remote, sender: sender, descriptor: descriptor, loop: node.loop
+        ) { [weak self] packet in
+            guard let self, self.found?.path == id else { return }
+            self.found?.at = self.node.clock.now
+            self.link.receive(packet, on: id)
+        }
+        found = (id, socket, node.clock.now)
+        link.active?.addPath(id, kind: .direct)
+        armSweep()
+    }
+
+    /// A search is over.
+    func searchEnded() { node.linkChanged(link) }
+
+    private func forgetFound() {
+        guard let found else { return }
+        self.found = nil
+        found.socket.close()
+        forget(found.path)
+    }
+
+    /// Whether the found path neither carries the session nor may have to.
+    private func isSuperfluous(_ path: PathID) -> Bool {
+        chosenPath != path
     }
 }

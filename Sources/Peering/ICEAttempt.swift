@@ -9,6 +9,8 @@ final class ICEAttempt {
     /// Ties offer, answer and candidates together; 16 random bytes of the offerer.
     let connectionID: [UInt8]
     let agent: ICEAgent
+    /// What the peer's checks are made with.
+    let peerCredentials: ICECredentials
     /// We made the offer.
     let isOfferer: Bool
     let startedAt: MonotonicTime
@@ -24,14 +26,41 @@ final class ICEAttempt {
     var knowsPeer = false
     /// The path over the pair that is selected now.
     var path: PathID?
-    /// When a packet last came through the agent.
+    /// When a packet last came through the agent, or past it.
     var heardAt: MonotonicTime?
+    /// What reads the sockets of selected pairs, one for each local address.
+    private(set) var readers: [SteeredReader] = []
 
-    init(connectionID: [UInt8], agent: ICEAgent, isOfferer: Bool, startedAt: MonotonicTime) {
+    init(
+        connectionID: [UInt8], agent: ICEAgent, peerCredentials: ICECredentials, isOfferer: Bool,
+        startedAt: MonotonicTime
+    ) {
         self.connectionID = connectionID
         self.agent = agent
+        self.peerCredentials = peerCredentials
         self.isOfferer = isOfferer
         self.startedAt = startedAt
+    }
+
+    /// Reads what a newly selected pair brings, where that can be done; otherwise it comes through the agent.
+    func read(_ socket: PairSocket, path: PathID, loop: any EventLoop, receive: @escaping SteeredReader.Receiver) {
+        if let reader = readers.first(where: { $0.local == socket.local }) { return reader.follow(socket, path: path) }
+        let local = socket.local
+        let reader = SteeredReader.open(
+            socket, path: path, loop: loop, receive: receive,
+            ended: { [weak self] in self?.readers.removeAll { $0.local == local } })
+        if let reader { readers.append(reader) }
+    }
+
+    /// The path is gone: its packets come through the agent, if any still come.
+    func stopReading(_ path: PathID) {
+        guard let index = readers.firstIndex(where: { $0.path == path }) else { return }
+        readers.remove(at: index).close()
+    }
+
+    /// What reads the packets of a path, if it is not the agent.
+    func reader(of path: PathID) -> SteeredReader? {
+        readers.first { $0.path == path && $0.isActive }
     }
 }
 

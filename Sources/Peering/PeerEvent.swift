@@ -23,6 +23,8 @@ package enum PeerEvent {
     case readable(PeerSession)
     /// The session takes more bytes after ``PeerSession/write(_:)`` had refused some.
     case writable(PeerSession)
+    /// Something happened to a stream beside the conversation.
+    case stream(PeerSession, PeerStream, PeerStreamEvent)
     /// The session's packets now travel differently, or were measured anew.
     case path(PeerSession, PathReport)
     /// The session has ended and will say no more.
@@ -53,6 +55,8 @@ package struct PathReport: Sendable {
     package let local: Endpoint?
     /// The peer's end of a direct path; `nil` on the relay.
     package let remote: Endpoint?
+    /// How packets of a direct path come in; `nil` on the relay.
+    package let dataPlane: DataPlane?
     /// Milliseconds since the session was dialed or answered.
     package let sinceStartMilliseconds: Double
 }

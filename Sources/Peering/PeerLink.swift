@@ -58,7 +58,8 @@ final class PeerLink {
     private func startDial() {
         do {
             let transport = try SecureSession.connect(
-                identity: node.identity, to: peer, greeting: node.greeting(for: peer), now: node.clock.now)
+                identity: node.identity, to: peer, greeting: node.greeting(for: peer),
+                configuration: node.sessionConfiguration, now: node.clock.now)
             let session = makeSession(transport, isDialer: true)
             dialing = session
             session.pump()
@@ -109,19 +110,34 @@ final class PeerLink {
         receive(packet, on: .relay)
     }
 
-    /// Takes a packet that came through an ICE agent of this link.
+    /// Takes packets that came at once by a direct path: all of `segmentSize` bytes but the last, which may be shorter.
+    func receive(_ packets: UnsafeRawBufferPointer, segmentSize: Int, on path: PathID) {
+        let now = node.clock.now
+        var start = 0
+        while start < packets.count {
+            let end = start + min(segmentSize, packets.count - start)
+            receive(UnsafeRawBufferPointer(rebasing: packets[start..<end]), on: path, now: now)
+            start = end
+        }
+    }
+
+    /// Takes a packet that came through the relay or an ICE agent of this link.
     func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
+        receive(packet, on: path, now: node.clock.now)
+    }
+
+    private func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
         switch SecureSession.classify(packet) {
         case .tagged(let tag):
             if let session = session(tagged: tag) {
-                session.receive(packet, on: path)
+                session.receive(packet, on: path, now: now)
             } else if path == .relay {
                 sayForgotten(tag)
             }
         case .initial(let destination):
             // The answer to our dial carries our own tag; a dial carries an id that the dialer made up.
             if let tag = ConnectionTag(destination.prefix(8)), let session = session(tagged: tag) {
-                session.receive(packet, on: path)
+                session.receive(packet, on: path, now: now)
             } else if path == .relay {
                 receiveInitial(packet, destination: destination)
             }
@@ -131,9 +147,9 @@ final class PeerLink {
     }
 
     private func session(tagged tag: ConnectionTag) -> PeerSession? {
-        for session in [active, dialing, answering] {
-            if let session, session.transport.tag == tag { return session }
-        }
+        if let active, active.transport.tag == tag { return active }
+        if let dialing, dialing.transport.tag == tag { return dialing }
+        if let answering, answering.transport.tag == tag { return answering }
         return nil
     }
 
@@ -141,7 +157,7 @@ final class PeerLink {
     private func receiveInitial(_ packet: UnsafeRawBufferPointer, destination: [UInt8]) {
         for session in [active, answering] {
             if let session, session.transport.firstConnectionID == destination {
-                return session.receive(packet, on: .relay)
+                return session.receive(packet, on: .relay, now: node.clock.now)
             }
         }
         // Both dialed: the lower peer id's dial wins, and both sides know which that is.
@@ -282,6 +298,8 @@ extension PeerLink {
 
     func endpoints(of path: PathID) -> (local: Endpoint, remote: Endpoint)? { direct.endpoints(of: path) }
 
+    func dataPlane(of path: PathID) -> DataPlane? { direct.dataPlane(of: path) }
+
     func sessionOpened(_ session: PeerSession) {
         let previous = active
         active = session
@@ -302,6 +320,10 @@ extension PeerLink {
     func sessionReadable(_ session: PeerSession) { node.emit(.readable(session)) }
 
     func sessionWritable(_ session: PeerSession) { node.emit(.writable(session)) }
+
+    func sessionStream(_ session: PeerSession, _ stream: PeerStream, _ event: PeerStreamEvent) {
+        node.emit(.stream(session, stream, event))
+    }
 
     func sessionPath(_ session: PeerSession, _ report: PathReport, id: PathID) {
         if session === active { direct.chosen(id) }

@@ -43,10 +43,17 @@ package final class PeerNode {
     let logger: Logger
     let iceLoop: ICELoop
     let timing: PeerTiming
+    /// Of sessions that we dial.
+    let sessionConfiguration: SessionConfiguration
+    let dataPlane: DataPlane
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
     private let defaultPolicy: PathPolicy
     private let localAddresses: [IPAddress]?
+    /// Whether ports of NATs that map by destination are searched for (``PortSearcher``).
+    let searchesPorts: Bool
+    /// Whose turn it is to search.
+    var searches = SearchSlot()
     private let wallClock: () -> UInt64
     private var links: [PeerKey: PeerLink] = [:]
     /// Contacts that were heard, so that their ids are checked once.
@@ -78,11 +85,15 @@ package final class PeerNode {
 
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
+    ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
+    ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
+    ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
     ///   - handler: called on the loop for everything that happens.
     package init(
         identity: Identity, server: ServerURL, trust: TLSTrust, policy: PathPolicy, localAddresses: [IPAddress]? = nil,
-        timing: PeerTiming = PeerTiming(), eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
+        cipher: CipherName? = nil, searchesPorts: Bool = true, timing: PeerTiming = PeerTiming(),
+        dataPlane: DataPlane = .steered, eventLoop: any EventLoop, iceLoop: ICELoop, logger: Logger,
         wallClock: @escaping () -> UInt64, gatekeeper: Gatekeeper, handler: @escaping (PeerEvent) -> Void
     ) {
         self.identity = identity
@@ -91,10 +102,15 @@ package final class PeerNode {
         self.logger = logger
         self.iceLoop = iceLoop
         self.timing = timing
+        var configuration = SessionConfiguration()
+        if let cipher { configuration.ciphers = configuration.ciphers.filter { $0 == cipher.cipher } }
+        self.sessionConfiguration = configuration
+        self.dataPlane = dataPlane
         self.gatekeeper = gatekeeper
         self.handler = handler
         self.defaultPolicy = policy
         self.localAddresses = localAddresses
+        self.searchesPorts = searchesPorts
         self.wallClock = wallClock
         // Weakly: the node owns the client.
         let bound = NIOLoopBoundBox(Weak(), eventLoop: eventLoop)
@@ -217,11 +233,10 @@ extension PeerNode {
         send(.bye, connectionID: connectionID, to: peer, key: key)
     }
 
-    func iceConfiguration(isControlling: Bool) -> ICEConfiguration {
+    func iceConfiguration(isControlling: Bool, credentials: ICECredentials) -> ICEConfiguration {
         ICEConfiguration(
             role: isControlling ? .controlling : .controlled, stunServers: iceServers.stun,
-            turnServers: iceServers.turn,
-            localAddresses: localAddresses)
+            turnServers: iceServers.turn, localCredentials: credentials, localAddresses: localAddresses)
     }
 
     func sendRelay(to key: PeerKey, segmentSize: Int, packets: UnsafeRawBufferPointer) {

@@ -33,6 +33,8 @@ package final class PeerSession {
     private var timerDue: MonotonicTime?
     private var isPumpScheduled = false
     private var refusedBytes = false
+    /// Streams beside the conversation.
+    private var streams: [StreamID: PeerStream] = [:]
 
     init(_ transport: SecureSession, peer: PeerID, isDialer: Bool, link: PeerLink, clock: NodeClock) {
         self.transport = transport
@@ -90,15 +92,16 @@ package final class PeerSession {
         let measured = transport.status(of: pathID)?.roundTrip ?? transport.statistics.roundTrip
         return PathReport(
             kind: path.kind, roundTripMilliseconds: measured?.inMilliseconds ?? path.roundTripMilliseconds,
-            local: path.local, remote: path.remote, sinceStartMilliseconds: path.sinceStartMilliseconds)
+            local: path.local, remote: path.remote, dataPlane: link.dataPlane(of: pathID),
+            sinceStartMilliseconds: path.sinceStartMilliseconds)
     }
 
     // MARK: Packets
 
-    func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
+    func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
         guard state != .closed else { return }
-        heardAt = clock.now
-        transport.receive(packet, on: path, now: heardAt)
+        heardAt = now
+        transport.receive(packet, on: path, now: now)
         schedulePump()
     }
 
@@ -200,19 +203,26 @@ package final class PeerSession {
                 open()
             }
         case .streamOpened(let stream):
-            guard conversation == nil, !isDialer, stream.isBidirectional else { return refuse(stream) }
+            guard stream.isBidirectional else { return refuse(stream) }
+            guard conversation == nil, !isDialer else { return opened(stream) }
             conversation = stream
             open()
         case .streamReadable(let stream):
-            if stream == conversation { link.sessionReadable(self) }
+            if stream == conversation { link.sessionReadable(self) } else { tell(stream, .readable) }
         case .streamWritable(let stream):
             if stream == conversation, refusedBytes {
                 refusedBytes = false
                 link.sessionWritable(self)
+            } else {
+                tell(stream, .writable)
             }
         case .streamFinished(let stream), .streamReset(let stream, _), .streamStopped(let stream, _):
             // Nobody ends the conversation stream but by closing the session.
-            if stream == conversation { close(code: CloseCode.protocolError, reason: "the conversation stream ended") }
+            guard stream != conversation else {
+                return close(code: CloseCode.protocolError, reason: "the conversation stream ended")
+            }
+            tell(stream, .ended)
+            streams[stream]?.abandon()
         case .streamsAvailable, .datagram, .mtuChanged, .pathSuspected, .pathRestored:
             break
         case .pathChosen(let id, let kind, let roundTrip):
@@ -234,16 +244,36 @@ package final class PeerSession {
         let endpoints = link.endpoints(of: id)
         let report = PathReport(
             kind: kind, roundTripMilliseconds: (roundTrip ?? transport.statistics.roundTrip)?.inMilliseconds,
-            local: endpoints?.local,
-            remote: endpoints?.remote, sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
+            local: endpoints?.local, remote: endpoints?.remote, dataPlane: link.dataPlane(of: id),
+            sinceStartMilliseconds: (clock.now - startedAt).inMilliseconds)
         path = report
         pathID = id
         if state == .open { link.sessionPath(self, report, id: id) }
     }
 
-    /// A stream nobody agreed on: later versions may open some, this one takes none.
+    /// A stream beside the conversation: whether it is wanted is the owner's decision.
+    private func opened(_ stream: StreamID) {
+        guard state == .open, streams.count < Self.maximumStreams else { return refuse(stream) }
+        remember(PeerStream(stream, of: self))
+        tell(stream, .opened)
+    }
+
+    /// A stream that nobody can want.
     private func refuse(_ stream: StreamID) {
         try? transport.stopSending(stream, code: CloseCode.protocolError)
+        if stream.isBidirectional { try? transport.reset(stream, code: CloseCode.protocolError) }
+    }
+
+    @discardableResult
+    func remember(_ stream: PeerStream) -> PeerStream {
+        streams[stream.id] = stream
+        return stream
+    }
+
+    func forget(_ stream: StreamID) { streams[stream] = nil }
+
+    private func tell(_ id: StreamID, _ event: PeerStreamEvent) {
+        if let stream = streams[id] { link.sessionStream(self, stream, event) }
     }
 
     private func finish(_ end: SessionEnd) {
@@ -251,6 +281,7 @@ package final class PeerSession {
         state = .closed
         timer?.cancel()
         timer = nil
+        streams = [:]
         link.sessionEnded(self, end, wasOpen: wasOpen)
     }
 }

@@ -32,6 +32,8 @@ package enum ConversationFrame: Hashable, Sendable {
 
     /// Feature bit of HELLO: speaks envelopes.
     package static let speaksEnvelopes: UInt32 = 1
+    /// Feature bit of HELLO: the receiver may measure with the sender, on a benchmark stream.
+    package static let offersBenchmarks: UInt32 = 2
     /// Largest ciphertext in an envelope in bytes.
     package static let maximumEnvelope = 72 * 1024
     /// Largest prekey bundle in bytes.

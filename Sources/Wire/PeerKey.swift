@@ -27,6 +27,14 @@ package struct PeerKey: Hashable, Comparable, Sendable, CustomStringConvertible 
         self.word3 = word()
     }
 
+    /// Takes the 32 bytes as four big-endian numbers, for whoever reads them as such.
+    package init(_ word0: UInt64, _ word1: UInt64, _ word2: UInt64, _ word3: UInt64) {
+        self.word0 = word0
+        self.word1 = word1
+        self.word2 = word2
+        self.word3 = word3
+    }
+
     /// The 32 bytes.
     @inlinable
     package var bytes: [UInt8] {

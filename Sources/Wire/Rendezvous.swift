@@ -4,6 +4,7 @@
 //   0x04 end of candidates    nothing
 //   0x05 restart              nothing
 //   0x06 bye                  nothing
+//   0x07 search offer, 0x08 search answer   terms (40 or 52 bytes, see SearchTerms.swift)
 // Nothing may follow. At most 5,534 bytes, so that sealed it is far below SIGNAL's 16,384.
 
 /// What two peers tell each other to find a path: the plaintext of a SIGNAL frame's payload, which travels sealed.
@@ -22,6 +23,10 @@ package struct Rendezvous: Hashable, Sendable {
         case restart
         /// The sender has gone.
         case bye
+        /// A proposal to search for a port of the side whose NAT maps by destination, under a connection id of its own.
+        case searchOffer(SearchTerms)
+        /// Agreement to that search: it begins.
+        case searchAnswer(SearchTerms)
     }
 
     /// The context under which payloads are sealed: the prologue of their Noise handshake.
@@ -48,7 +53,7 @@ package struct Rendezvous: Hashable, Sendable {
         switch body {
         case .offer(_, let list), .answer(_, let list), .candidates(let list):
             guard list.count <= Rendezvous.maximumCandidates else { throw .lengthOutOfRange }
-        case .endOfCandidates, .restart, .bye:
+        case .endOfCandidates, .restart, .bye, .searchOffer, .searchAnswer:
             break
         }
         self.connectionID = connectionID
@@ -68,6 +73,8 @@ package struct Rendezvous: Hashable, Sendable {
             writer.writeCandidates(list)
         case .candidates(let list):
             writer.writeCandidates(list)
+        case .searchOffer(let terms), .searchAnswer(let terms):
+            writer.write(terms)
         case .endOfCandidates, .restart, .bye:
             break
         }
@@ -89,6 +96,8 @@ package struct Rendezvous: Hashable, Sendable {
         case 0x04: body = .endOfCandidates
         case 0x05: body = .restart
         case 0x06: body = .bye
+        case 0x07: body = .searchOffer(try reader.readSearchTerms())
+        case 0x08: body = .searchAnswer(try reader.readSearchTerms())
         default: throw .unsupported(kind)
         }
         try reader.finish()
@@ -103,6 +112,8 @@ package struct Rendezvous: Hashable, Sendable {
         case .endOfCandidates: 0x04
         case .restart: 0x05
         case .bye: 0x06
+        case .searchOffer: 0x07
+        case .searchAnswer: 0x08
         }
     }
 }

@@ -106,10 +106,18 @@ struct NetworkOptions: ParsableArguments {
             valueName: "way"))
     var path: TravelPolicy = .auto
 
+    @Flag(
+        help: ArgumentHelp(
+            "Do not search for the contact behind a hard NAT.",
+            discussion:
+                "Where ICE finds no direct path, up to 2,048 small packets look for a port of the contact's NAT."))
+    var noPortSearch = false
+
     @OptionGroup var trust: TrustOptions
 
     func messengerOptions() throws -> MessengerOptions {
-        MessengerOptions(policy: path, certificateFile: try trust.certificateFile())
+        MessengerOptions(
+            policy: path, certificateFile: try trust.certificateFile(), searchesPorts: !noPortSearch)
     }
 }
 

@@ -13,9 +13,17 @@ enum Online {
         _ common: CommonOptions, _ network: NetworkOptions, contact: String? = nil,
         body: @escaping @Sendable (Messenger, Home) async throws -> Void
     ) async throws {
+        try await run(common, try network.messengerOptions(), contact: contact, body: body)
+    }
+
+    /// As above, with options that the command has completed.
+    static func run(
+        _ common: CommonOptions, _ options: MessengerOptions, contact: String? = nil,
+        body: @escaping @Sendable (Messenger, Home) async throws -> Void
+    ) async throws {
         let home = try common.unlock()
         if let contact { _ = try home.book().recipient(named: contact) }
-        try await run(home, common, network, body: body)
+        try await run(home, common, options, body: body)
     }
 
     /// As above, with a home that is unlocked already.
@@ -23,7 +31,13 @@ enum Online {
         _ home: Home, _ common: CommonOptions, _ network: NetworkOptions,
         body: @escaping @Sendable (Messenger, Home) async throws -> Void
     ) async throws {
-        let options = try network.messengerOptions()
+        try await run(home, common, try network.messengerOptions(), body: body)
+    }
+
+    private static func run(
+        _ home: Home, _ common: CommonOptions, _ options: MessengerOptions,
+        body: @escaping @Sendable (Messenger, Home) async throws -> Void
+    ) async throws {
         let ending = Ending()
         defer { ending.finish() }
         let thread = EventThread()

@@ -34,6 +34,7 @@ extension Output {
                 .adding("rtt_ms", report.roundTripMilliseconds.map { .number($0) })
                 .adding("local", report.local.map { .text($0.description) })
                 .adding("remote", report.remote.map { .text($0.description) })
+                .adding("data_plane", report.dataPlane.map { .text($0.rawValue) })
                 .adding("since_start_ms", .number(report.sinceStartMilliseconds))
                 .adding("verified", .flag(contact.verified)))
     }
@@ -77,7 +78,8 @@ extension Output {
     func pong(_ contact: Contact, _ report: ConversationPath?, roundTrip: Double) {
         event(
             JSONLine(event: "pong").adding("contact", .text(contact.name))
-                .adding("path", .text(report?.kind.rawValue ?? "relay")).adding("rtt_ms", .number(roundTrip)))
+                .adding("path", .text(report?.kind.rawValue ?? "relay")).adding("rtt_ms", .number(roundTrip))
+                .adding("data_plane", report?.dataPlane.map { .text($0.rawValue) }))
     }
 
     func notice(_ kind: String, _ contact: Contact?, _ message: String, cause: String? = nil) {
@@ -118,6 +120,10 @@ extension Output {
         case .typing(let contact, let isTyping):
             event(
                 JSONLine(event: "typing").adding("contact", .text(contact.name)).adding("typing", .flag(isTyping)))
+        case .benchmark(let contact, .began): notice("bench", contact, "\(contact.name) measures with this device")
+        case .benchmark(let contact, .ended):
+            notice("bench-ended", contact, "\(contact.name) measures no longer")
+        case .benchmark: break
         case .notice(let contact, let notice):
             self.notice(notice.kind, contact, notice.sentence(about: contact), cause: notice.cause)
         }

@@ -23,7 +23,8 @@ struct Sotto: AsyncParsableCommand {
             Verify.self,
             Rename.self, Block.self, Unblock.self, Remove.self, Chat.self, Listen.self, Send.self, Edit.self,
             Delete.self,
-            React.self, Disappear.self, History.self, Search.self, Status.self, Ping.self, Netcheck.self, Settings.self,
+            React.self, Disappear.self, History.self, Search.self, Status.self, Ping.self, Bench.self, Netcheck.self,
+            Settings.self,
             PassphraseCommand.self, Export.self, Import.self, Backup.self, Check.self, Erase.self,
         ])
 

@@ -49,6 +49,7 @@ enum ModuleGraph {
         pure("Identity", ["CSodium", "Noise", "Wire"]),
         pure("Wire", []),
         pure("Paths", ["CSodium"]),
+        pure("PortSearch", ["CSodium", "Paths", "Wire"]),
         rule(
             "Ratchet", .pure, own: ["CSodium", "Identity", "Noise", "Wire"], foreign: ["Crypto"],
             pureReason + " Crypto is there for ML-KEM-768, which libsodium does not have."),
@@ -76,7 +77,7 @@ enum ModuleGraph {
         // Sessions with peers.
         rule(
             "Peering", .session,
-            own: ["ICE", "Identity", "Noise", "Paths", "SecureTransport", "SignalingClient", "Wire"],
+            own: ["ICE", "Identity", "Noise", "Paths", "PortSearch", "SecureTransport", "SignalingClient", "Wire"],
             foreign: nio.union(["Logging", "Synchronization"]),
             "It joins the drivers; C libraries are the drivers' business, files and screens the callers'."),
         rule(
@@ -111,6 +112,12 @@ enum ModuleGraph {
             ]),
             "It reads flags and starts the server, which is a library so that tests can start it, too."),
         rule(
+            "sotto-signal-load", .program, folder: "signaling/Sources/sotto-signal-load",
+            own: ["Identity", "Noise", "Wire"],
+            foreign: nio.union(system).union(["ArgumentParser", "Histogram", "NIOSSL"]),
+            "It speaks to a server from outside, as cheaply as it can, and so shares nothing with server or client but the frames."
+        ),
+        rule(
             "sotto-demo", .program, folder: "Tests/Demo", own: ["NATLab", "TestTools"], foreign: system,
             "It shows the programs as they are, from outside, and so uses none of their modules."),
 
@@ -142,6 +149,20 @@ enum ModuleGraph {
             "MailboxBench", .program, folder: "Tests/MailboxBench", own: ["Identity", "SignalingClient", "Wire"],
             foreign: nio.union(["Foundation", "Logging"]),
             "It is a client like others, many at once, and sees the server from outside."),
+
+        // Sessions on long paths.
+        rule(
+            "PathBench", .program, folder: "Tests/PathBench",
+            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It is two peers with nothing above their session, on both ends of a long link."),
+
+        // A direct path under load.
+        rule(
+            "DataPlaneBench", .program, folder: "Tests/DataPlaneBench",
+            own: ["ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire"],
+            foreign: nio.union(["Foundation", "Logging"]),
+            "It measures what carries sessions, below what people say through them."),
 
         // What tests need whatever they test.
         rule(

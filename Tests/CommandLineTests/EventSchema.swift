@@ -31,6 +31,7 @@ enum EventSchema {
     private static let peer = pattern("sotto1[02-9ac-hj-np-z]{58}")
     private static let id = pattern("[0-9a-f]{32}")
     private static let path = pattern("relay|direct|turn")
+    private static let dataPlane = pattern("steered|library")
     private static let endpoint = pattern(#"[0-9.]+:[0-9]+|\[[0-9a-f:.]+\]:[0-9]+"#)
     private static let time = pattern(#"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"#)
     private static let code = pattern("[a-z]+(-[a-z]+)*")
@@ -52,7 +53,8 @@ enum EventSchema {
         "ready": ["peer": must(peer)],
         "path": [
             "contact": must(text), "path": must(path), "rtt_ms": may(number), "local": may(endpoint),
-            "remote": may(endpoint), "since_start_ms": must(number), "verified": must(flag),
+            "remote": may(endpoint), "data_plane": may(dataPlane), "since_start_ms": must(number),
+            "verified": must(flag),
         ],
         "message": message, "changed": message,
         "state": [
@@ -64,7 +66,17 @@ enum EventSchema {
         "typing": ["contact": must(text), "typing": must(flag)],
         "mailbox": ["waiting": may(number)],
         "notice": ["kind": must(code), "message": must(text), "contact": may(text), "cause": may(code)],
-        "pong": ["contact": must(text), "path": must(path), "rtt_ms": must(number)],
+        "pong": ["contact": must(text), "path": must(path), "rtt_ms": must(number), "data_plane": may(dataPlane)],
+        "bench": [
+            "contact": must(text), "path": must(path), "gbit_per_s": must(number), "cpu_s_per_gib": must(number),
+            "rtt_us_p50": may(number), "rtt_us_p99": may(number), "rtt_us_min": may(number), "rtt_us_max": may(number),
+            "round_trips": must(number), "upload_gbit_per_s": must(number), "download_gbit_per_s": must(number),
+            "upload_cpu_s_per_gib": must(number), "download_cpu_s_per_gib": must(number),
+            "own_cpu_s_per_gib": must(number), "peer_cpu_s_per_gib": must(number), "bytes": must(number),
+            "seconds": must(number), "memory_mb": must(number), "peer_memory_mb": must(number),
+            "cipher": must(pattern("chacha20-poly1305|aes-256-gcm")), "post_quantum": must(flag),
+            "path_changes": must(number), "packets_sent": must(number), "packet_bytes_sent": must(number),
+        ],
         "contact": [
             "name": must(text), "peer": must(peer), "verified": must(flag), "safety_number": may(pattern("[0-9]{60}")),
             "verification_code": may(pattern("sotto-verify:.*/.*")), "own_name": may(text),

@@ -1,3 +1,5 @@
+// Structures of sockets reach Swift through the headers of libnice.
+import CNice
 import Glibc
 import Testing
 import Wire

@@ -7,17 +7,21 @@ import Foundation
 package final class Lab: Sendable {
     private let holder: Holder
     private let hosts: [String: LabHost]
+    let wans: [WAN]
     private let slot = Locked(true)
 
     /// Time in which the namespaces, links, addresses and rules were made, without the wait for a turn.
     package let setupTime: Duration
 
-    private init(holder: Holder, plan: LabPlan, setupTime: Duration) {
+    private init(holder: Holder, plan: LabPlan, wans: [WAN], setupTime: Duration) {
         self.holder = holder
+        self.wans = wans
         self.setupTime = setupTime
+        let scripts = SetupScripts(plan: plan)
         var hosts: [String: LabHost] = [:]
         for (index, site) in plan.sites.enumerated() {
-            let common = LabSite(site, AddressPlan(number: index + 1), holder)
+            let common = LabSite(
+                site, AddressPlan(number: index + 1), holder, routesOverWANs: scripts.routesOverWANs(to: site.name))
             for (position, name) in site.hosts.enumerated() {
                 hosts[name] = LabHost(name, position: position, at: common, holder)
             }
@@ -35,6 +39,8 @@ package final class Lab: Sendable {
         var described = LabPlan()
         plan(&described)
         if case .unavailable(let reason) = availability { throw LabError.unavailable(reason) }
+        if !described.wans.isEmpty, !wanUnavailableReason.isEmpty { throw LabError.unavailable(wanUnavailableReason) }
+        if let name = described.misnamed { throw LabError.unknown(name) }
         await LabSlots.shared.take()
         do {
             return try await setUp(described)
@@ -73,18 +79,21 @@ package final class Lab: Sendable {
             \(scripts.foundation)
             END
             """, network: nil)
+        // Before the configuration, which also turns on what a device needs for IPv6.
+        let wans = try plan.wans.enumerated().map { try WAN($1, number: $0, holder) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (namespace, script) in scripts.configurations {
                 group.addTask { try await holder.script(script, network: namespace) }
             }
             try await group.waitForAll()
         }
-        return Lab(holder: holder, plan: plan, setupTime: .now - began)
+        return Lab(holder: holder, plan: plan, wans: wans, setupTime: .now - began)
     }
 
     /// Kills everything inside and waits until it is gone. May be called again.
     package func close() async throws {
         defer { giveBackSlot() }
+        for wan in wans { try await wan.closed(within: .seconds(20)) }
         try await holder.closed(within: .seconds(20))
     }
 
@@ -108,12 +117,14 @@ package final class Lab: Sendable {
     package func block(from source: LabHost, to destination: LabHost, udpOnly: Bool = false) async throws {
         let (one, other) = (source.site.addresses, destination.site.addresses)
         let what = udpOnly ? "meta l4proto udp" : ""
+        let ways = [other.link] + destination.site.routesOverWANs.map(\.device)
+        let rules = ways.map { "iifname \"\(one.link)\" oifname \"\($0)\" \(what) drop" }
         try await holder.rules(
             """
             table inet block_\(one.number)_\(other.number) {
             chain pass {
                 type filter hook forward priority -150
-                iifname "\(one.link)" oifname "\(other.link)" \(what) drop
+                \(rules.joined(separator: "\n"))
             }
             }
             """, network: SetupScripts.internet)

@@ -25,7 +25,17 @@ package struct LabPlan: Sendable {
         let timeouts: NATTimeouts
     }
 
+    /// A long link between two sites.
+    struct WAN: Sendable {
+        let first: String
+        let second: String
+        let there: WANSettings
+        let back: WANSettings
+        let seed: UInt64
+    }
+
     private(set) var sites: [Site] = []
+    private(set) var wans: [WAN] = []
 
     package init() {}
 
@@ -48,6 +58,34 @@ package struct LabPlan: Sendable {
         let site = Site(name: name, profile: profile, families: families, hosts: hosts, timeouts: timeouts)
         sites.append(site)
         precondition(sites.count <= 100, "the address plan has room for a hundred sites")
+    }
+}
+
+extension LabPlan {
+    /// Lets what two sites send to each other take a long link instead of the short way over the internet's router.
+    /// `Lab.wan(between:and:)` gives the link to change and to look at.
+    ///
+    /// - Parameters:
+    ///   - one, other: names of sites; a host that is alone has a site of its name.
+    ///   - there: the direction from the first to the second.
+    ///   - back: the other; without it like the first.
+    ///   - seed: the same seed loses the same packets.
+    package mutating func wan(
+        between one: String, and other: String, _ there: WANSettings, back: WANSettings? = nil, seed: UInt64 = 1
+    ) {
+        precondition(one != other, "a WAN has two ends")
+        wans.append(WAN(first: one, second: other, there: there, back: back ?? there, seed: seed))
+    }
+
+    /// The first name of a WAN's end that is not a site's, or that of a site which has two WANs to the same other.
+    var misnamed: String? {
+        let names = Set(sites.map(\.name))
+        var pairs: Set<Set<String>> = []
+        for wan in wans {
+            for end in [wan.first, wan.second] where !names.contains(end) { return end }
+            if !pairs.insert([wan.first, wan.second]).inserted { return wan.first }
+        }
+        return nil
     }
 }
 

@@ -5,9 +5,15 @@ package final class LabSite: Sendable {
     let site: LabPlan.Site
     let addresses: AddressPlan
     private let holder: Holder
+    /// Routing tables of the internet's router that lead here over WANs, and the devices.
+    let routesOverWANs: [(table: Int, device: String)]
     private let generation = Locked(0)
 
-    init(_ site: LabPlan.Site, _ addresses: AddressPlan, _ holder: Holder) {
+    init(
+        _ site: LabPlan.Site, _ addresses: AddressPlan, _ holder: Holder,
+        routesOverWANs: [(table: Int, device: String)] = []
+    ) {
+        self.routesOverWANs = routesOverWANs
         name = site.name
         profile = site.profile
         self.site = site
@@ -83,9 +89,9 @@ package final class LabSite: Sendable {
     }
 
     private func reroute(from old: String, to new: String) async throws {
-        try await holder.script(
-            "ip route del \(old)/32 dev \(addresses.link)\nip route add \(new)/32 dev \(addresses.link)",
-            network: SetupScripts.internet)
+        let places = [addresses.link] + routesOverWANs.map { "\($0.device) table \($0.table)" }
+        let lines = places.map { "ip route del \(old)/32 dev \($0)\nip route add \(new)/32 dev \($0)" }
+        try await holder.script(lines.joined(separator: "\n"), network: SetupScripts.internet)
     }
 
     /// The NAT's rules and timeouts as the kernel has them, from the internet inwards.

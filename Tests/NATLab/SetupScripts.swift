@@ -28,7 +28,8 @@ struct SetupScripts {
 
     /// A shell script for each namespace.
     var configurations: [(namespace: String, script: String)] {
-        var all = [(Self.internet, internetScript)]
+        let internet = plan.wans.isEmpty ? internetScript : "\(internetScript)\n\(wanScript)"
+        var all = [(Self.internet, internet)]
         for (site, addresses) in numbered {
             for (depth, router) in site.routers.enumerated() {
                 all.append((router, routerScript(site, addresses, depth: depth)))
@@ -51,7 +52,7 @@ struct SetupScripts {
         return lines.joined(separator: "\n")
     }
 
-    private var numbered: [(LabPlan.Site, AddressPlan)] {
+    var numbered: [(LabPlan.Site, AddressPlan)] {
         plan.sites.enumerated().map { ($1, AddressPlan(number: $0 + 1)) }
     }
 

@@ -10,6 +10,11 @@ struct MatrixTests {
 
         var testDescription: String { "\(alice) dials \(bob)" }
 
+        /// Exactly one of them maps by destination, and ICE finds no way.
+        var isForPortSearch: Bool {
+            alice.passesUDP && bob.passesUDP && !alice.canReachDirectly(bob) && alice.mapping != bob.mapping
+        }
+
         static let all = NATProfile.allCases.flatMap { alice in
             NATProfile.allCases.map { Cell(alice: alice, bob: $0) }
         }
@@ -38,7 +43,9 @@ struct MatrixTests {
         let (alice, bob) = (meeting.alice, meeting.bob)
         let isDirect = cell.alice.canReachDirectly(cell.bob)
         let captures = [try alice.host.capture(), try bob.host.capture()]
-        try await meeting.begin()
+        // What a search for ports makes of the cells that ICE cannot connect is HardNATTests' matter.
+        let options = cell.isForPortSearch ? ["--no-port-search"] : []
+        try await meeting.begin(alice: options, bob: options)
         let started = ContinuousClock.now
         try await meeting.talking {
             if isDirect {

@@ -4,7 +4,7 @@ import NIOCore
 package import Paths
 package import SecureTransport
 package import SignalingClient
-import Wire
+package import Wire
 
 /// The part of a ``ScriptedPeer`` that lives on its event loop.
 package final class ScriptedCore {
@@ -72,9 +72,9 @@ package final class ScriptedCore {
     }
 
     /// Opens the conversation; the other side learns of it with the first frame.
-    package func openConversation() throws {
+    package func openConversation(features: UInt32 = ConversationFrame.speaksEnvelopes) throws {
         conversation = try transport?.openStream(bidirectional: true)
-        try write(ConversationFrame.hello(name: "peer", features: ConversationFrame.speaksEnvelopes).encode())
+        try write(ConversationFrame.hello(name: "peer", features: features).encode())
     }
 
     /// Writes all of the bytes to the conversation.

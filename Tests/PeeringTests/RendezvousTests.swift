@@ -1,3 +1,4 @@
+import ICE
 import Identity
 import Paths
 import PeerLab
@@ -52,11 +53,12 @@ import Wire
             try await peer.signal(
                 peer.seal(.offer(credentials, []), connectionID: id, time: wallClock(), to: node.id), to: node.id)
             let answer = try await peer.nextRendezvous()
-            guard case .answer(_, let candidates) = answer.body else {
+            guard case .answer(let own, let candidates) = answer.body else {
                 Issue.record("\(answer.body)")
                 return
             }
             #expect(answer.connectionID == id)
+            #expect(own == .answering(credentials, connectionID: id))
             #expect(candidates.allSatisfy { $0.endpoint.address == .v4(127, 0, 0, 1) })
             #expect(try await node.agents(peer.id) == 1)
         }

@@ -35,8 +35,10 @@ final class TestNode: Sendable {
 
     var id: PeerID { identity.peerID }
 
-    init(_ lab: Lab, _ identity: Identity? = nil, policy: PathPolicy = .auto, timing: PeerTiming = PeerTiming()) throws
-    {
+    init(
+        _ lab: Lab, _ identity: Identity? = nil, policy: PathPolicy = .auto, timing: PeerTiming = PeerTiming(),
+        dataPlane: DataPlane = .steered, localAddresses: [IPAddress] = [.v4(127, 0, 0, 1)]
+    ) throws {
         let identity = try identity ?? Identity.generate()
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         self.identity = identity
@@ -53,8 +55,9 @@ final class TestNode: Sendable {
                 authorize: { peer, _ in contacts.withLockedValue { $0.contains(peer) } },
                 isContact: { peer in contacts.withLockedValue { $0.contains(peer) } })
             node.value = PeerNode(
-                identity: identity, server: url, trust: .system, policy: policy, localAddresses: [.v4(127, 0, 0, 1)],
-                timing: timing, eventLoop: loop, iceLoop: iceLoop, logger: quiet, wallClock: { wallClock() },
+                identity: identity, server: url, trust: .system, policy: policy, localAddresses: localAddresses,
+                timing: timing, dataPlane: dataPlane, eventLoop: loop, iceLoop: iceLoop, logger: quiet,
+                wallClock: { wallClock() },
                 gatekeeper: gatekeeper, handler: { event in Self.record(event, log) })
             node.value?.start()
         }
@@ -65,6 +68,8 @@ final class TestNode: Sendable {
         case .signaling(.connected): log.append(.connected)
         case .signaling(.disconnected): log.append(.disconnected)
         case .signaling(.connecting), .writable: break
+        case .stream(_, let stream, .opened): stream.abandon()
+        case .stream: break
         case .opened(let session):
             log.append(.opened(session.peer, isDialer: session.isDialer))
             // The other side learns of the stream with the first byte.
@@ -82,9 +87,11 @@ final class TestNode: Sendable {
     /// A node that the server knows and that accepts these contacts.
     static func online(
         _ lab: Lab, _ identity: Identity? = nil, contacts: [PeerID] = [], policy: PathPolicy = .auto,
-        timing: PeerTiming = PeerTiming()
+        timing: PeerTiming = PeerTiming(), dataPlane: DataPlane = .steered,
+        localAddresses: [IPAddress] = [.v4(127, 0, 0, 1)]
     ) async throws -> TestNode {
-        let node = try TestNode(lab, identity, policy: policy, timing: timing)
+        let node = try TestNode(
+            lab, identity, policy: policy, timing: timing, dataPlane: dataPlane, localAddresses: localAddresses)
         node.contacts.withLockedValue { $0.formUnion(contacts) }
         try await node.log.next("connected") { if case .connected = $0 { () } else { nil } }
         return node

@@ -42,7 +42,39 @@ import Testing
             (try Rendezvous(connectionID: id, time: time, body: .endOfCandidates), "04 \(header)"),
             (try Rendezvous(connectionID: id, time: time, body: .restart), "05 \(header)"),
             (try Rendezvous(connectionID: id, time: time, body: .bye), "06 \(header)"),
+            (
+                try Rendezvous(connectionID: id, time: time, body: .searchOffer(searchTerms(.endpointDependent))),
+                "07 \(header) 02 04 c6336409 9c40 \(secretHex)"
+            ),
+            (
+                try Rendezvous(connectionID: id, time: time, body: .searchAnswer(searchTerms(.endpointIndependent))),
+                "08 \(header) 01 04 c6336409 9c40 \(secretHex)"
+            ),
         ]
+    }
+
+    private static let secretHex = String(repeating: "5a", count: 32)
+
+    private static func searchTerms(_ mapping: NATMapping) throws -> SearchTerms {
+        try SearchTerms(
+            mapping: mapping, endpoint: Endpoint("198.51.100.9:40000"), secret: [UInt8](repeating: 0x5A, count: 32))
+    }
+
+    @Test func refusesTermsThatNoSearchCanHave() throws {
+        let head = "07 \(Self.idHex) 0000000000000000"
+        for body in [
+            "00 04 c6336409 9c40", "04 04 c6336409 9c40", "ff 04 c6336409 9c40", "01 04 c6336409 0000",
+            "01 04 e0000001 9c40", "01 04 ffffffff 9c40", "01 04 00000000 9c40",
+        ] {
+            #expect(throws: WireError.invalidValue) { try Rendezvous.decode(hex("\(head) \(body) \(Self.secretHex)")) }
+        }
+        for count in [0, 31, 33] {
+            #expect(throws: WireError.lengthOutOfRange) {
+                try SearchTerms(
+                    mapping: .unknown, endpoint: Endpoint("198.51.100.9:40000"),
+                    secret: [UInt8](repeating: 0, count: count))
+            }
+        }
     }
 
     @Test func writesAndReadsTheBytesOfTheLayout() throws {
@@ -79,8 +111,8 @@ import Testing
     }
 
     @Test func namesKindsThatItDoesNotKnow() {
-        #expect(throws: WireError.unsupported(7)) {
-            try Rendezvous.decode(hex("07 \(Self.idHex) 0000000000000000"))
+        #expect(throws: WireError.unsupported(9)) {
+            try Rendezvous.decode(hex("09 \(Self.idHex) 0000000000000000"))
         }
     }
 

@@ -41,6 +41,12 @@ import Testing
         ]
     }
 
+    @Test func aPeerKeyOfFourNumbersIsThatOfTheirBytes() throws {
+        let numbers = PeerKey(
+            0x2021_2223_2425_2627, 0x2829_2A2B_2C2D_2E2F, 0x3031_3233_3435_3637, 0x3839_3A3B_3C3D_3E3F)
+        #expect(try numbers == PeerKey(counting(from: 0x20, 32)))
+    }
+
     @Test func writesAndReadsTheBytesOfTheLayout() throws {
         for (frame, bytes) in try Self.frames() {
             #expect(try frame.encode() == hex(bytes))

@@ -181,7 +181,7 @@ final class ChatView: Sendable {
             tellServer(isGone: true, "no connection to the server (\(reason)); trying again")
         case .ready:
             tellServer(isGone: false, "connected to the server again")
-        case .online, .offline, .path, .state, .pong, .server, .mailbox, .expired, .typing:
+        case .online, .offline, .path, .state, .pong, .server, .mailbox, .expired, .typing, .benchmark:
             break
         }
         return nil

@@ -7,7 +7,7 @@ import Wire
 struct Listen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stay reachable for all contacts and show what they write.",
-        usage: "sotto listen [--path auto|direct|relay] [options]",
+        usage: "sotto listen [--path auto|direct|relay] [--bench] [options]",
         discussion: """
             Begins with the messages that came since somebody looked last, and marks what it shows as seen. With --json, lines \
             {"to":"name","send":"text"} on standard input are sent, and {"quit":true} ends. Ctrl-C ends.
@@ -17,9 +17,17 @@ struct Listen: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var network: NetworkOptions
 
+    @Flag(
+        help:
+            "Let contacts measure with this device: 'sotto bench'. It takes all the network and processor time there is."
+    )
+    var bench = false
+
     func run() async throws {
         try await common.run { output in
-            try await Online.run(common, network) { messenger, home in
+            var options = try network.messengerOptions()
+            options.offersBenchmarks = bench
+            try await Online.run(common, options) { messenger, home in
                 let script = ScriptReader(messenger, only: nil, output)
                 let unread = Unread(messenger, home)
                 // The end of the input ends nothing: who listens may have none.
@@ -102,11 +110,14 @@ private struct Teller {
         case .server(.disconnected(let reason, let retryIn)):
             guard let retryIn else { throw Failure("server", reason) }
             output.notice("No connection to the server (\(reason)); trying again in \(Int(retryIn.rounded(.up))) s.")
+        case .benchmark(let contact, .began): output.say("\(contact.name) measures with this device.")
+        case .benchmark(let contact, .ended(let bytes)):
+            output.say("\(contact.name) measures no longer, after \(bytes / 1_000_000) MB.")
         case .notice(let contact, let notice):
             output.notice(notice.sentence(about: contact))
         case .state(let id, let contact, .failed, let reason):
             output.notice("\(contact.name): message \(id) was not delivered: \(reason ?? "unknown reason")")
-        case .server, .state, .pong, .message, .expired, .typing:
+        case .server, .state, .pong, .message, .expired, .typing, .benchmark:
             break
         }
     }

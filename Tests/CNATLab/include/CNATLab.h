@@ -76,4 +76,20 @@ int natlab_capture_read(int capture, uint8_t *buffer, size_t capacity, struct na
 /// The number of packets that the kernel could not hand to the capture since the last call; -1 with errno.
 long natlab_capture_lost(int capture);
 
+/// Makes a device for IP packets in the network namespace, which is there as long as the descriptor is open: reading takes
+/// one packet that the kernel sends there, writing lets one arrive. Close-on-exec, non-blocking; -1 with `failure`.
+int natlab_tunnel(const struct natlab_namespaces *namespaces, const char *name, struct natlab_failure *failure);
+
+/// Nanoseconds on a clock that only goes forward.
+int64_t natlab_now(void);
+
+/// Lets the calling thread wake when it asked for, instead of up to 50 microseconds later.
+void natlab_precise_timers(void);
+
+/// Sleeps until a time of `natlab_now`.
+void natlab_sleep_until(int64_t time);
+
+/// Waits until one of up to eight descriptors is readable, or the time has passed; without end if it is negative.
+int natlab_wait(const int *descriptors, size_t count, int64_t nanoseconds);
+
 #endif

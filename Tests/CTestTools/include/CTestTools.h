@@ -15,4 +15,8 @@ int test_spawn(
 /// Where `needle` occurs first in `bytes`, from `start` on; -1 when it does not.
 ssize_t test_find(const void *bytes, size_t count, size_t start, const void *needle, size_t needle_count);
 
+/// From now on setsockopt(2) fails with ENOPROTOOPT for this option, on every thread of this process and for good (seccomp). Returns 0 or the
+/// number of an error.
+int test_deny_socket_option(int level, int option);
+
 #endif

@@ -4,7 +4,8 @@ import Noise
 
 /// Keys of one direction at one encryption level, for packets that are written by hand.
 final class RawKeys {
-    private let key: UnsafeMutableRawPointer
+    /// A key goes one way only.
+    private let (sealing, opening): (UnsafeMutableRawPointer, UnsafeMutableRawPointer)
     private let headerKey: UnsafeMutableRawPointer
     private let counters: UnsafeMutablePointer<PacketCounters>
     private var iv = [UInt8](repeating: 0, count: KeySchedule.ivLength)
@@ -14,18 +15,25 @@ final class RawKeys {
         counters.initialize(to: PacketCounters())
         let counters = counters
         var iv = iv
-        key = secret.withUnsafeBytes { secret in
-            iv.withUnsafeMutableBytes {
-                PacketKey.make(
-                    cipher: .chaCha20Poly1305, level: level, secret: secret, iv: $0, counters: counters)
+        func key(_ direction: AEADDirection) -> UnsafeMutableRawPointer {
+            let key = secret.withUnsafeBytes { secret in
+                iv.withUnsafeMutableBytes {
+                    PacketKey.make(
+                        cipher: .chaCha20Poly1305, direction: direction, level: level, secret: secret, iv: $0,
+                        counters: counters)
+                }
             }
+            guard let key else { preconditionFailure("ChaCha20-Poly1305 is always there") }
+            return key
         }
+        (sealing, opening) = (key(.seal), key(.open))
         headerKey = secret.withUnsafeBytes { HeaderProtectionKey.make(secret: $0) }
         self.iv = iv
     }
 
     deinit {
-        PacketKey.destroy(key)
+        PacketKey.destroy(sealing)
+        PacketKey.destroy(opening)
         HeaderProtectionKey.destroy(headerKey)
         counters.deallocate()
     }
@@ -43,7 +51,7 @@ final class RawKeys {
         var sealed = [UInt8](repeating: 0, count: frames.count + 16)
         _ = sealed.withUnsafeMutableBufferPointer { output in
             output.baseAddress.map {
-                PacketKey.seal(key, into: $0, frames, frames.count, nonce: nonce(number), ad: ad, ad.count)
+                PacketKey.seal(sealing, into: $0, frames, frames.count, nonce: nonce(number), ad: ad, ad.count)
             }
         }
         var packet = ad + sealed
@@ -64,7 +72,7 @@ final class RawKeys {
         var frames = [UInt8](repeating: 0, count: sealed.count - 16)
         let isGenuine = frames.withUnsafeMutableBufferPointer { output in
             output.baseAddress.map {
-                PacketKey.open(key, into: $0, sealed, sealed.count, nonce: nonce(number), ad: ad, ad.count)
+                PacketKey.open(opening, into: $0, sealed, sealed.count, nonce: nonce(number), ad: ad, ad.count)
             }
         }
         return isGenuine == true ? frames : nil

@@ -115,6 +115,10 @@ extension FuzzTarget {
         let bodies: [Rendezvous.Body] = [
             .offer(credentials, candidates), .answer(credentials, []), .candidates(candidates), .endOfCandidates,
             .restart, .bye,
+            .searchOffer(
+                try SearchTerms(
+                    mapping: .endpointDependent, endpoint: Endpoint("198.51.100.9:40000"),
+                    secret: [UInt8](repeating: 3, count: 32))),
         ]
         return try bodies.map {
             try Rendezvous(connectionID: [UInt8](repeating: 7, count: 16), time: 1_700_000_000_000, body: $0).encode()

@@ -13,9 +13,7 @@ extension ConnectionHandler {
         leave()
         phase = .closing
         deadline = .now() + server.limits.closing
-        var payload = ByteBuffer(integer: code.rawValue)
-        payload.writeString(reason)
-        write(.connectionClose, payload)
+        write(.connectionClose, [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xFF)] + Array(reason.utf8))
         endPause()
     }
 
@@ -25,8 +23,8 @@ extension ConnectionHandler {
         leave()
         phase = .closing
         deadline = .now() + server.limits.closing
-        let code = payload.getSlice(at: payload.readerIndex, length: 2) ?? ByteBuffer()
-        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: code)
+        let code = payload.getBytes(at: payload.readerIndex, length: 2) ?? []
+        let frame = ServerFrame.make(.connectionClose, code)
         context.writeAndFlush(wrapOutboundOut(frame)).assumeIsolated().whenComplete { [weak self] _ in
             self?.closeNow()
         }
@@ -62,11 +60,14 @@ extension ConnectionHandler {
         server.router.detach(session.outbox, of: session.peer)
         let rest = session.outbox.close()
         for signal in rest.signals {
-            guard !server.router.inherit(signal, by: session.peer), let sender = signal.sender else { continue }
+            guard !server.router.inherit(signal, by: session.peer, courier: connections.courier),
+                let sender = signal.sender
+            else { continue }
             let answer = SignalingFrame.unreachable(peer: session.peer, reason: .notConnected)
             guard let bytes = try? answer.encode() else { continue }
             _ = server.router.signal(
-                Outbox.Signal(frame: ByteBuffer(bytes: bytes), sender: nil), to: sender, waiter: nil)
+                Outbox.Signal(frame: ServerFrame.make(.binary, bytes), sender: nil), to: sender, waiter: nil,
+                by: connections.courier)
         }
         // Only now, so that what waits longest goes first.
         for waiter in rest.waiters { waiter.resumed() }

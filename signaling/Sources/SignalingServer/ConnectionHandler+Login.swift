@@ -59,7 +59,8 @@ extension ConnectionHandler {
         openGate()
         let now = NIODeadline.now()
         let limits = server.limits
-        let outbox = Outbox(handler: self, eventLoop: context.eventLoop, limits: limits, order: order)
+        let outbox = Outbox(
+            handler: self, eventLoop: context.eventLoop, loop: connections.number, limits: limits, order: order)
         let older: Outbox?
         switch server.router.attach(outbox, as: peer) {
         case .attached(let other): older = other
@@ -67,11 +68,8 @@ extension ConnectionHandler {
         }
         let welcome = server.welcome(for: peer, time: Int64(Self.milliseconds / 1000))
         session = Session(
-            name: welcome.session, peer: peer, peerBytes: peer.bytes, outbox: outbox,
-            mail: server.configuration.mailbox.map { MailSession($0.limits, now: now) },
-            frames: TokenBucket(limits.frames, now: now), bytes: TokenBucket(limits.bytes, now: now),
-            signals: TokenBucket(limits.signals, now: now),
-            unreachable: TokenBucket(limits.unreachable, now: now))
+            name: welcome.session, peer: peer, outbox: outbox,
+            mail: server.configuration.mailbox.map { MailSession($0.limits, now: now) }, limits: limits, now: now)
         phase = .active
         nextPing = now + limits.heartbeat
         unanswered = 0

@@ -182,8 +182,7 @@ extension ConnectionHandler {
         if hasUnreadAnswers, !wasPaused { server.metrics.mailPauses.add() }
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.answerLeft(size) }
-        let frame = WebSocketFrame(fin: true, opcode: .binary, data: ByteBuffer(bytes: bytes))
-        context.write(wrapOutboundOut(frame), promise: written)
+        context.write(wrapOutboundOut(ServerFrame.make(.binary, bytes)), promise: written)
         flushSoon()
     }
 
@@ -264,9 +263,10 @@ extension ConnectionHandler {
 
     /// The next mails as they are written.
     func takeMail(maximumBytes: Int) -> [ByteBuffer] {
-        (session?.mail?.window.take(maximumBytes: maximumBytes) ?? []).compactMap { mail in
+        guard session?.mail != nil else { return [] }
+        return (session?.mail?.window.take(maximumBytes: maximumBytes) ?? []).compactMap { mail in
             let frame = MailFrame.item(mail: mail.id, storedAt: mail.storedAt, envelope: mail.envelope)
-            return (try? frame.encode()).map { ByteBuffer(bytes: $0) }
+            return (try? frame.encode()).map { ServerFrame.make(.binary, $0) }
         }
     }
 

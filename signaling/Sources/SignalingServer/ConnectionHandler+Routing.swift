@@ -5,12 +5,12 @@ import Wire
 // Frames of a client that has logged in.
 extension ConnectionHandler {
     /// Takes a whole message.
-    func receive(_ message: ByteBuffer, now: NIODeadline) {
-        switch message.readableBytesView.first {
+    func receive(_ message: inout ByteBuffer, now: NIODeadline) {
+        switch message.getInteger(at: message.readerIndex, as: UInt8.self) {
         case PeerAddressedFrame.relayType:
-            receiveRelay(message, now: now)
+            receiveRelay(&message, now: now)
         case PeerAddressedFrame.signalType:
-            receiveSignal(message, now: now)
+            receiveSignal(&message, now: now)
         case .some(let type) where MailFrame.isMail(type: type):
             receiveMail(message, now: now)
         case .some(0x01), .some(0x02), .some(0x03), .some(0x06), .some(0x07), nil:
@@ -20,49 +20,58 @@ extension ConnectionHandler {
         }
     }
 
-    private func receiveRelay(_ message: ByteBuffer, now: NIODeadline) {
-        guard let header = try? RelayHeader(message.readableBytesView) else {
-            return close(.protocolError, reason: "malformed RELAY")
-        }
-        guard let sender = session?.peer else { return }
-        let receiver = header.peer
-        switch server.router.relay(forwarded(message), from: sender, to: receiver) {
+    private func receiveRelay(_ message: inout ByteBuffer, now: NIODeadline) {
+        guard let session else { return }
+        let bytes = message.readableBytes
+        guard let receiver = Self.peer(of: message),
+            let size: UInt16 = message.getInteger(at: message.readerIndex + 1 + PeerKey.byteCount),
+            (try? RelayHeader.check(segmentSize: size, packetBytes: bytes - RelayHeader.byteCount)) != nil
+        else { return close(.protocolError, reason: "malformed RELAY") }
+        forward(&message, session)
+        switch server.router.relay(message, from: session.peer, to: receiver, by: connections.courier) {
         case .queued(let dropped):
-            // Who sees all frames counted sees all that they cost counted, too.
-            if dropped > 0 { server.metrics.relayDropped.add(dropped) }
-            server.metrics.relayBytes.add(message.readableBytes)
-            server.metrics.relays.add()
+            connections.courier.countRelay(bytes: bytes, dropped: dropped)
         case .closed:
-            if let missing = session?.missing, missing.peer == receiver, missing.until > now { return }
-            session?.missing = (receiver, now + server.limits.absence)
+            if let missing = session.missing, missing.peer == receiver, missing.until > now { return }
+            session.missing = (receiver, now + server.limits.absence)
             sayUnreachable(receiver, .notConnected, now: now)
         }
     }
 
-    private func receiveSignal(_ message: ByteBuffer, now: NIODeadline) {
+    private func receiveSignal(_ message: inout ByteBuffer, now: NIODeadline) {
+        guard let session else { return }
         let payload = message.readableBytes - 1 - PeerKey.byteCount
         guard (1...SignalingFrame.maximumSignalPayload).contains(payload),
-            let receiver = try? PeerAddressedFrame.peer(of: message.readableBytesView)
+            let receiver = Self.peer(of: message)
         else {
             return close(.protocolError, reason: "malformed SIGNAL")
         }
-        _ = session?.signals.take(1, now: now)
-        let signal = Outbox.Signal(frame: forwarded(message), sender: session?.peer)
+        _ = session.signals.take(1, now: now)
+        forward(&message, session)
+        let signal = Outbox.Signal(frame: message, sender: session.peer)
         offer(signal, to: receiver, deadline: now + server.limits.signalWait, now: now)
     }
 
-    /// The message as its receiver gets it: with the sender in the receiver's place.
-    private func forwarded(_ message: ByteBuffer) -> ByteBuffer {
-        var message = message
-        message.setBytes(session?.peerBytes ?? [], at: message.readerIndex + 1)
-        return message
+    /// The peer id of a SIGNAL or RELAY frame; nil for a frame that is cut.
+    private static func peer(of message: ByteBuffer) -> PeerKey? {
+        let start = message.readerIndex + PeerAddressedFrame.peerRange.lowerBound
+        guard
+            let words = message.getMultipleIntegers(at: start, as: (UInt64, UInt64, UInt64, UInt64).self)
+        else { return nil }
+        return PeerKey(words.0, words.1, words.2, words.3)
+    }
+
+    /// Makes of a message the frame that its receiver gets: with the sender in the receiver's place. Nothing is copied, for nobody else has the message.
+    private func forward(_ message: inout ByteBuffer, _ session: Session) {
+        message.setBytes(session.peerBytes, at: message.readerIndex + 1)
+        message.moveReaderIndex(to: 0)
     }
 
     private func offer(_ signal: Outbox.Signal, to receiver: PeerKey, deadline: NIODeadline, now: NIODeadline) {
-        session?.blocked = nil
-        switch server.router.signal(signal, to: receiver, waiter: session?.outbox) {
+        if session?.blocked != nil { session?.blocked = nil }
+        switch server.router.signal(signal, to: receiver, waiter: session?.outbox, by: connections.courier) {
         case (.queued, _):
-            server.metrics.signals.add()
+            connections.courier.countSignal()
         case (.wait, let queue?):
             server.metrics.signalWaits.add()
             session?.blocked = BlockedSignal(signal: signal, receiver: receiver, queue: queue, deadline: deadline)
@@ -100,33 +109,40 @@ extension ConnectionHandler {
     /// Writes what other connections have left for this client, as long as it can be written.
     func drain() {
         guard phase == .active, let context, let outbox = session?.outbox else { return }
+        let courier = connections.courier
         var wrote = false
-        while context.channel.isWritable {
+        var hasMore = true
+        while hasMore, unwritableSince == nil {
             // SIGNAL goes first; then packets and mail get the same share of what the client takes.
-            let batch = outbox.take(maximumBytes: 64 * 1024)
+            hasMore = outbox.take(maximumBytes: Self.share, into: &courier.batch)
+            let mails = takeMail(maximumBytes: Self.share)
+            if !mails.isEmpty { hasMore = true }
+            var batch = Outbox.Batch()
+            swap(&batch, &courier.batch)
             for waiter in batch.waiters { waiter.resumed() }
-            let frames = batch.frames + takeMail(maximumBytes: 64 * 1024)
-            guard !frames.isEmpty else { break }
-            for frame in frames {
-                context.write(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .binary, data: frame)), promise: nil)
-            }
-            wrote = true
+            for frame in batch.frames { context.write(wrapOutboundOut(frame), promise: nil) }
+            for mail in mails { context.write(wrapOutboundOut(mail), promise: nil) }
+            wrote = wrote || !batch.frames.isEmpty || !mails.isEmpty
+            batch.removeAll()
+            swap(&batch, &courier.batch)
         }
         if wrote { context.flush() }
         fetchMail()
     }
 
+    /// Bytes that are written before it is looked again whether more can be.
+    private static let share = 64 * 1024
+
     /// Writes a frame of ours.
     func send(_ frame: SignalingFrame) {
         guard let bytes = try? frame.encode() else { return }
-        write(.binary, ByteBuffer(bytes: bytes))
+        write(.binary, bytes)
     }
 
     /// Writes a frame; answers to a client that does not read are not queued without end.
-    func write(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
+    func write(_ opcode: WebSocketOpcode, _ payload: some Collection<UInt8>) {
         guard let context, opcode != .pong || context.channel.isWritable else { return }
-        let frame = WebSocketFrame(fin: true, opcode: opcode, data: payload)
-        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(ServerFrame.make(opcode, payload)), promise: nil)
     }
 
     // MARK: Time
@@ -161,6 +177,6 @@ extension ConnectionHandler {
             return close(.heartbeatTimeout, reason: "nothing heard")
         }
         unanswered += 1
-        write(.ping, ByteBuffer())
+        write(.ping, [])
     }
 }

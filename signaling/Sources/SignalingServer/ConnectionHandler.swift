@@ -5,9 +5,9 @@ import Wire
 /// One WebSocket connection, from CHALLENGE to its end. Everything here is owned by the connection's event loop; other
 /// loops reach it through its `Outbox`.
 final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
-    typealias InboundIn = WebSocketFrame
-    typealias OutboundIn = WebSocketFrame
-    typealias OutboundOut = WebSocketFrame
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     enum Phase: Hashable {
         /// CHALLENGE is on its way, AUTH is not there yet.
@@ -20,7 +20,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     }
 
     /// What a login brings.
-    struct Session {
+    final class Session {
         /// What the log calls this connection.
         let name: [UInt8]
         let peer: PeerKey
@@ -36,6 +36,30 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         var missing: (peer: PeerKey, until: NIODeadline)?
         /// A SIGNAL that waits for a place in its receiver's queue; nothing is read meanwhile.
         var blocked: BlockedSignal?
+
+        init(name: [UInt8], peer: PeerKey, outbox: Outbox, mail: MailSession?, limits: ServerLimits, now: NIODeadline) {
+            self.name = name
+            self.peer = peer
+            self.outbox = outbox
+            self.mail = mail
+            peerBytes = peer.bytes
+            frames = TokenBucket(limits.frames, now: now)
+            bytes = TokenBucket(limits.bytes, now: now)
+            signals = TokenBucket(limits.signals, now: now)
+            unreachable = TokenBucket(limits.unreachable, now: now)
+        }
+
+        /// Counts a frame.
+        func take(bytes count: Int, now: NIODeadline) {
+            _ = frames.take(1, now: now)
+            _ = bytes.take(Double(count), now: now)
+        }
+
+        /// When the client may be read from again; nil for now.
+        func rateWait(_ now: NIODeadline) -> NIODeadline? {
+            let wait = max(frames.available(now: now), bytes.available(now: now), signals.available(now: now))
+            return wait > now ? wait : nil
+        }
     }
 
     struct BlockedSignal {
@@ -46,17 +70,21 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     }
 
     let server: ServerContext
-    private let connections: LoopConnections
+    let connections: LoopConnections
     let admission: AddressLimits.Admission
-    /// What stands in front of the decoder until the login holds.
-    private var gate: LoginGate?
+    /// Whether what is read belongs to the event loop's `ReadBuffers`.
+    private let isPlain: Bool
+    /// Bytes that may still come before the login, so that nobody can make the server keep the beginning of a large frame. Enough for
+    /// AUTH, and for a ping or two; nil once the login holds.
+    private var allowance: Int? = 1024
+    private var reader = WebSocketReader()
 
     private(set) var context: ChannelHandlerContext?
     var phase = Phase.challenged
     /// When the phase must be over; does not matter while active.
     var deadline: NIODeadline
-    /// Frames that came in with others and wait for the end of a pause; no more than one read brings.
-    private var held: CircularBuffer<WebSocketFrame>?
+    /// What came in and waits for the end of a pause; no more than the reads of one event bring.
+    private var held: ByteBuffer?
     /// Fragments of a message.
     private var fragments: ByteBuffer?
     /// What answers of the mailbox take that have not been written yet, in bytes.
@@ -81,9 +109,9 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
 
     init(
         server: ServerContext, connections: LoopConnections, admission: AddressLimits.Admission, hint: HostName?,
-        gate: LoginGate
+        isPlain: Bool
     ) {
-        self.gate = gate
+        self.isPlain = isPlain
         self.server = server
         self.connections = connections
         self.admission = admission
@@ -111,15 +139,19 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard phase != .closed else { return }
         unanswered = 0
-        let frame = unwrapInboundIn(data)
-        let now = NIODeadline.now()
-        guard held == nil, mayHandle(now) else {
-            var frames = held.take() ?? CircularBuffer(initialCapacity: 4)
-            frames.append(frame)
-            held = frames
-            return
+        var input = unwrapInboundIn(data)
+        if let left = allowance {
+            allowance = left - input.readableBytes
+            guard left >= input.readableBytes else { return close(.frameTooLarge, reason: "frame too large") }
         }
-        handle(frame, now: now)
+        if held == nil { handleFrames(&input, now: .now()) }
+        if phase != .closed, input.readableBytes > 0 {
+            // A copy: what was read into is for others now.
+            var rest = held.take() ?? ByteBuffer()
+            rest.writeBuffer(&input)
+            held = rest
+        }
+        if isPlain { connections.readBuffers.value.give(input) }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -128,16 +160,12 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         unwritableSince = context.channel.isWritable ? nil : .now()
-        drain()
+        if unwritableSince == nil { drain() }
         context.fireChannelWritabilityChanged()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch error {
-        case NIOWebSocketError.invalidFrameLength: close(.frameTooLarge, reason: "frame too large")
-        case is NIOWebSocketError: close(.protocolError, reason: "malformed frame")
-        default: closeNow()
-        }
+        closeNow()
     }
 
     // MARK: Reading
@@ -153,13 +181,27 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         return false
     }
 
-    /// Handles the frames that have waited, unless and until reading pauses again.
+    /// Handles what has waited, unless and until reading pauses again.
     private func handleHeld() {
-        let now = NIODeadline.now()
-        while phase != .closed, held != nil, mayHandle(now) {
-            let frame = held?.popFirst()
-            if held?.isEmpty == true { held = nil }
-            if let frame { handle(frame, now: now) }
+        guard var input = held.take() else { return }
+        handleFrames(&input, now: .now())
+        if phase != .closed, input.readableBytes > 0 { held = input }
+    }
+
+    /// Handles frames until there is none, or reading pauses: then the rest stays in `input`.
+    private func handleFrames(_ input: inout ByteBuffer, now: NIODeadline) {
+        while phase != .closed, mayHandle(now) {
+            do {
+                guard var frame = try reader.next(&input, limit: frameLimit) else { return }
+                handle(&frame, now: now)
+            } catch {
+                // Nothing after it has a meaning.
+                input.moveReaderIndex(to: input.writerIndex)
+                switch error {
+                case .tooLarge: return close(.frameTooLarge, reason: "frame too large")
+                case .malformed: return close(.protocolError, reason: "malformed frame")
+                }
+            }
         }
     }
 
@@ -188,10 +230,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
 
     /// When the client may be read from again; nil for now.
     private func rateWait(_ now: NIODeadline) -> NIODeadline? {
-        guard phase == .active, let session else { return nil }
-        let wait = max(
-            session.frames.available(now: now), session.bytes.available(now: now), session.signals.available(now: now))
-        return wait > now ? wait : nil
+        phase == .active ? session?.rateWait(now) : nil
     }
 
     private func startPause(until deadline: NIODeadline) {
@@ -203,32 +242,26 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         }
     }
 
-    private func handle(_ frame: WebSocketFrame, now: NIODeadline) {
-        if phase == .active {
-            _ = session?.frames.take(1, now: now)
-            _ = session?.bytes.take(Double(frame.length), now: now)
-        }
+    private func handle(_ frame: inout ClientFrame, now: NIODeadline) {
+        if phase == .active { session?.take(bytes: frame.length, now: now) }
         guard phase != .closing else {
             if frame.opcode == .connectionClose { closeNow() }
             return
         }
-        guard frame.maskKey != nil, frame.reservedBits.isEmpty else {
-            return close(.protocolError, reason: "malformed frame")
-        }
         switch frame.opcode {
         case .pong: break
-        case .ping: write(.pong, frame.unmaskedData)
-        case .connectionClose: answerClose(frame.unmaskedData)
+        case .ping: write(.pong, frame.takePayload().readableBytesView)
+        case .connectionClose: answerClose(frame.takePayload())
         case .continuation, .binary:
-            guard let message = assemble(frame) else { return }
-            if phase == .active { receive(message, now: now) } else { receiveLogin(message) }
+            guard var message = assemble(&frame) else { return }
+            if phase == .active { receive(&message, now: now) } else { receiveLogin(message) }
         case .text: close(.protocolError, reason: "binary frames only")
         default: close(.protocolError, reason: "malformed frame")
         }
     }
 
-    /// The message that `frame` is, or completes.
-    private func assemble(_ frame: WebSocketFrame) -> ByteBuffer? {
+    /// The message that `frame` is, or completes; with the header for sending it on in front, as in `ClientFrame`.
+    private func assemble(_ frame: inout ClientFrame) -> ByteBuffer? {
         guard (frame.opcode == .continuation) == (fragments != nil) else {
             close(.protocolError, reason: "fragments out of order")
             return nil
@@ -238,17 +271,19 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
             close(.frameTooLarge, reason: "frame too large")
             return nil
         }
-        if message.readableBytes == 0, frame.fin { return frame.unmaskedData }
-        message.writeImmutableBuffer(frame.unmaskedData)
-        if frame.fin { return message }
-        fragments = message
-        return nil
+        if message.readableBytes == 0, frame.isFinal { return frame.takePayload() }
+        message.writeImmutableBuffer(frame.takePayload())
+        guard frame.isFinal else {
+            fragments = message
+            return nil
+        }
+        var whole = ServerFrame.make(.binary, message.readableBytesView)
+        whole.moveReaderIndex(forwardBy: ServerFrame.headerCount(message.readableBytes))
+        return whole
     }
 
     /// The login holds: frames may be larger now.
-    func openGate() {
-        if let gate = gate.take() { context?.pipeline.syncOperations.removeHandler(gate, promise: nil) }
-    }
+    func openGate() { allowance = nil }
 
     // MARK: The end
 
@@ -261,6 +296,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         pause = nil
         held = nil
         fragments = nil
+        reader = WebSocketReader()
         nonce = nil
         context = nil
         connections.remove(self)

@@ -3,7 +3,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
-import NIOWebSocket
 import Wire
 
 /// Opens the listening sockets.
@@ -65,15 +64,19 @@ struct Listener {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.tcpOption(Self.notSentLowWater), value: 128 * 1024)
             .childChannelOption(.maxMessagesPerRead, value: 2)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65536)
-            )
+            .childChannelOption(.recvAllocator, value: recvAllocator)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
             .childChannelInitializer { [context, connections, certificates] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try Self.initialize(channel, context, connections, certificates)
                 }
             }
+    }
+
+    /// TLS keeps none of what is read, and needs no more at once than a record.
+    private var recvAllocator: any RecvByteBufferAllocator {
+        certificates == nil
+            ? ReadBufferAllocator() : AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536)
     }
 
     private static func initialize(
@@ -96,34 +99,28 @@ struct Listener {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificates.current))
         }
         let http = HTTPHandler(server: context, connections: connections, now: now)
-        try configureHTTP(channel, http, context, connections, admission)
+        try configureHTTP(channel, http, context, connections, admission, isPlain: certificates == nil)
     }
 
     /// HTTP/1.1, until a WebSocket handshake takes its place.
     private static func configureHTTP(
         _ channel: any Channel, _ http: HTTPHandler, _ context: ServerContext, _ connections: LoopConnections,
-        _ admission: AddressLimits.Admission
+        _ admission: AddressLimits.Admission, isPlain: Bool
     ) throws {
         let bound = NIOLoopBound((http: http, connections: connections), eventLoop: channel.eventLoop)
-        let upgrader = NIOWebSocketServerUpgrader(
-            maxFrameSize: context.maximumFrame, automaticErrorHandling: false,
-            shouldUpgrade: { channel, request in
-                channel.eventLoop.makeSucceededFuture(HTTPHandler.upgradeHeaders(request))
-            },
-            upgradePipelineHandler: { channel, request in
-                channel.eventLoop.makeCompletedFuture {
-                    let (http, connections) = bound.value
-                    channel.pipeline.syncOperations.removeHandler(http, promise: nil)
-                    let hint = request.headers.first(name: "host").flatMap(OwnHosts.host(inHeader:))
-                    let pipeline = channel.pipeline.syncOperations
-                    let decoder = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
-                    let gate = LoginGate()
-                    try pipeline.addHandler(gate, position: .before(decoder))
-                    try pipeline.addHandler(
-                        ConnectionHandler(
-                            server: context, connections: connections, admission: admission, hint: hint, gate: gate))
-                }
-            })
+        let upgrader = WebSocketUpgrade { channel, request in
+            let (http, connections) = bound.value
+            let pipeline = channel.pipeline.syncOperations
+            pipeline.removeHandler(http, promise: nil)
+            let hint = request.headers.first(name: "host").flatMap(OwnHosts.host(inHeader:))
+            if isPlain {
+                try channel.syncOptions?.setOption(
+                    .recvAllocator, value: ReadBufferAllocator(shared: connections.readBuffers))
+            }
+            try pipeline.addHandler(
+                ConnectionHandler(
+                    server: context, connections: connections, admission: admission, hint: hint, isPlain: isPlain))
+        }
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = 4096
         limits.maxHeaderListSize = 8192

@@ -12,8 +12,19 @@ protocol SweptConnection: AnyObject {
 
 /// The connections of one event loop, and the one timer that looks after all of them. Owned by that loop.
 final class LoopConnections {
+    /// Which of the server's loops it is.
+    let number: Int
+    let courier: Courier
+    let readBuffers: NIOLoopBound<ReadBuffers>
     private var members: [ObjectIdentifier: any SweptConnection] = [:]
     private var timer: RepeatedTask?
+
+    /// On that loop.
+    init(number: Int, courier: Courier, eventLoop: any EventLoop) {
+        self.number = number
+        self.courier = courier
+        readBuffers = NIOLoopBound(ReadBuffers(), eventLoop: eventLoop)
+    }
 
     func insert(_ member: any SweptConnection) {
         members[ObjectIdentifier(member)] = member

@@ -15,7 +15,7 @@ import Wire
 ///
 /// Safety: `state` is guarded by its lock; everything else is immutable.
 final class Outbox: Sendable {
-    /// A SIGNAL frame ready to be written, and who sent it and is told when it cannot be.
+    /// A SIGNAL frame ready to be written, WebSocket's header included, and who sent it and is told when it cannot be.
     struct Signal: Sendable {
         let frame: ByteBuffer
         let sender: PeerKey?
@@ -40,13 +40,18 @@ final class Outbox: Sendable {
     struct Batch: Sendable {
         var frames: [ByteBuffer] = []
         var waiters: [Outbox] = []
+
+        /// Keeps a little memory for the next time.
+        mutating func removeAll() {
+            frames.removeAll(keepingCapacity: frames.capacity <= 1024)
+            waiters = []
+        }
     }
 
     private struct State {
-        /// Nil once closed.
-        var handler: NIOLoopBound<ConnectionHandler>?
+        var isOpen = true
         var relay: RelayQueue?
-        var signals: CircularBuffer<Signal>?
+        var signals = SignalQueue()
         var waiters: [Outbox] = []
         var isStalled = false
         /// Whether the handler will hear that there is new mail.
@@ -56,6 +61,10 @@ final class Outbox: Sendable {
     }
 
     let eventLoop: any EventLoop
+    /// Nil once closed. Used on that event loop.
+    let handler: NIOLoopBoundBox<ConnectionHandler?>
+    /// The number of that event loop.
+    let loop: Int
     /// Which of the server's CHALLENGEs the connection got: the later one is the peer's.
     let order: UInt64
     private let relayLimit: Int
@@ -63,46 +72,50 @@ final class Outbox: Sendable {
     private let state: NIOLockedValueBox<State>
 
     /// On the handler's event loop.
-    init(handler: ConnectionHandler, eventLoop: any EventLoop, limits: ServerLimits, order: UInt64) {
+    init(handler: ConnectionHandler, eventLoop: any EventLoop, loop: Int, limits: ServerLimits, order: UInt64) {
         self.eventLoop = eventLoop
+        self.loop = loop
         self.order = order
         relayLimit = limits.relayQueueBytes
         signalLimit = limits.signalQueueFrames
-        state = NIOLockedValueBox(State(handler: NIOLoopBound(handler, eventLoop: eventLoop)))
+        self.handler = NIOLoopBoundBox(handler, eventLoop: eventLoop)
+        state = NIOLockedValueBox(State())
     }
 
-    /// Queues a RELAY frame of this sender; from any thread.
-    func offer(relay frame: ByteBuffer, from sender: PeerKey) -> RelayOutcome {
-        let (outcome, handler) = state.withLockedValue { state -> (RelayOutcome, NIOLoopBound<ConnectionHandler>?) in
-            guard let handler = state.handler else { return (.closed, nil) }
+    /// Queues a RELAY frame of this sender; from any event loop of the server, whose courier carries the news.
+    func offer(relay frame: ByteBuffer, from sender: PeerKey, by courier: Courier) -> RelayOutcome {
+        var isAsleep = false
+        let outcome = state.withLockedValue { state -> RelayOutcome in
+            guard state.isOpen else { return .closed }
             var queue = state.relay.take() ?? RelayQueue()
             let dropped = queue.append(frame, from: sender, limit: relayLimit)
             state.relay = queue
-            return (.queued(dropped: dropped), Self.wake(&state, handler))
+            isAsleep = Self.wake(&state)
+            return .queued(dropped: dropped)
         }
-        if let handler { drain(handler) }
+        if isAsleep { courier.wake(self) }
         return outcome
     }
 
-    /// Queues a SIGNAL frame; from any thread.
+    /// Queues a SIGNAL frame; from any event loop of the server, whose courier carries the news.
     ///
     /// - Parameters:
     ///   - waiter: the sender's outbox, which is told when there is room again after `.wait`; nil: do not wait.
     ///   - isInherited: whether it comes from the queue of an older connection of the same peer: there is room for these.
-    func offer(signal: Signal, waiter: Outbox?, isInherited: Bool = false) -> SignalOutcome {
-        let (outcome, handler) = state.withLockedValue { state -> (SignalOutcome, NIOLoopBound<ConnectionHandler>?) in
-            guard let handler = state.handler else { return (.closed, nil) }
-            var queue = state.signals.take() ?? CircularBuffer(initialCapacity: 4)
-            defer { state.signals = queue }
-            guard isInherited || queue.count < signalLimit else {
-                guard !state.isStalled, let waiter else { return (.overloaded, nil) }
+    func offer(signal: Signal, waiter: Outbox?, by courier: Courier, isInherited: Bool = false) -> SignalOutcome {
+        var isAsleep = false
+        let outcome = state.withLockedValue { state -> SignalOutcome in
+            guard state.isOpen else { return .closed }
+            guard isInherited || state.signals.count < signalLimit else {
+                guard !state.isStalled, let waiter else { return .overloaded }
                 if !state.waiters.contains(where: { $0 === waiter }) { state.waiters.append(waiter) }
-                return (.wait, nil)
+                return .wait
             }
-            queue.append(signal)
-            return (.queued, Self.wake(&state, handler))
+            state.signals.append(signal)
+            isAsleep = Self.wake(&state)
+            return .queued
         }
-        if let handler { drain(handler) }
+        if isAsleep { courier.wake(self) }
         return outcome
     }
 
@@ -117,36 +130,34 @@ final class Outbox: Sendable {
 
     /// Tells the sender behind this outbox that a receiver has room; from any thread.
     func resumed() {
-        guard let handler = state.withLockedValue({ $0.handler }) else { return }
-        eventLoop.execute { handler.value.resumeSignal() }
+        eventLoop.execute { [handler] in handler.value?.resumeSignal() }
     }
 
     /// There is new mail for the client; from any thread.
     func announceMail() {
-        let handler = state.withLockedValue { state -> NIOLoopBound<ConnectionHandler>? in
-            guard let handler = state.handler, !state.isMailAnnounced else { return nil }
-            state.isMailAnnounced = true
-            return handler
+        let isNews = state.withLockedValue { state in
+            defer { state.isMailAnnounced = state.isOpen }
+            return state.isOpen && !state.isMailAnnounced
         }
-        guard let handler else { return }
+        guard isNews else { return }
         eventLoop.execute { [self] in
             state.withLockedValue { $0.isMailAnnounced = false }
-            handler.value.mailCame()
+            handler.value?.mailCame()
         }
     }
 
     /// Tells the client that a newer login took over; from any thread.
     func replace() {
-        guard let handler = state.withLockedValue({ $0.handler }) else { return }
-        eventLoop.execute { handler.value.replaced() }
+        eventLoop.execute { [handler] in handler.value?.replaced() }
     }
 
-    /// What to write now, SIGNAL first; empty when there is nothing. On the event loop.
-    func take(maximumBytes: Int) -> Batch {
+    /// Adds to `batch` what to write now, SIGNAL first; nothing when there is nothing. On the event loop.
+    ///
+    /// - Returns: whether there is more. If not, whoever brings something says so.
+    func take(maximumBytes: Int, into batch: inout Batch) -> Bool {
         state.withLockedValue { state in
-            var batch = Batch()
             var bytes = 0
-            while bytes < maximumBytes, let signal = state.signals?.popFirst() {
+            while bytes < maximumBytes, let signal = state.signals.popFirst() {
                 bytes += signal.frame.readableBytes
                 batch.frames.append(signal.frame)
             }
@@ -154,14 +165,13 @@ final class Outbox: Sendable {
                 bytes += frame.readableBytes
                 batch.frames.append(frame)
             }
-            if state.signals?.isEmpty == true { state.signals = nil }
             if state.relay?.isEmpty == true { state.relay = nil }
-            if (state.signals?.count ?? 0) <= signalLimit / 2 {
+            if state.signals.count <= signalLimit / 2 {
                 state.isStalled = false
-                swap(&batch.waiters, &state.waiters)
+                if !state.waiters.isEmpty { swap(&batch.waiters, &state.waiters) }
             }
-            state.isAwake = !batch.frames.isEmpty
-            return batch
+            state.isAwake = state.signals.count > 0 || state.relay != nil
+            return state.isAwake
         }
     }
 
@@ -169,22 +179,42 @@ final class Outbox: Sendable {
     ///
     /// - Returns: the signals that were not written, and who waited for room.
     func close() -> (signals: [Signal], waiters: [Outbox]) {
-        state.withLockedValue { state in
-            let rest = (signals: state.signals.map(Array.init) ?? [], waiters: state.waiters)
-            state = State(handler: nil)
-            return rest
+        handler.value = nil
+        return state.withLockedValue { state in
+            var signals: [Signal] = []
+            while let signal = state.signals.popFirst() { signals.append(signal) }
+            defer { state = State(isOpen: false) }
+            return (signals, state.waiters)
         }
     }
 
-    private static func wake(
-        _ state: inout State, _ handler: NIOLoopBound<ConnectionHandler>
-    ) -> NIOLoopBound<ConnectionHandler>? {
-        guard !state.isAwake else { return nil }
-        state.isAwake = true
-        return handler
+    /// Whether the handler has to be told.
+    private static func wake(_ state: inout State) -> Bool {
+        defer { state.isAwake = true }
+        return !state.isAwake
+    }
+}
+
+/// SIGNAL frames in their order. Nearly always there is one, or none: the first needs no memory of its own.
+private struct SignalQueue {
+    private var first: Outbox.Signal?
+    private var rest: CircularBuffer<Outbox.Signal>?
+
+    var count: Int { (first == nil ? 0 : 1) + (rest?.count ?? 0) }
+
+    mutating func append(_ signal: Outbox.Signal) {
+        guard first != nil else {
+            first = signal
+            return
+        }
+        if rest == nil { rest = CircularBuffer(initialCapacity: 4) }
+        rest?.append(signal)
     }
 
-    private func drain(_ handler: NIOLoopBound<ConnectionHandler>) {
-        eventLoop.execute { handler.value.drain() }
+    mutating func popFirst() -> Outbox.Signal? {
+        guard let signal = first.take() else { return nil }
+        first = rest?.popFirst()
+        if rest?.isEmpty == true { rest = nil }
+        return signal
     }
 }

@@ -3,18 +3,21 @@ import NIOCore
 import Wire
 
 /// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in
-/// this process; several servers joined by a bus fit as well. Every call may come from any thread and returns at once.
+/// this process; several servers joined by a bus fit as well. Every call returns at once and may come from any thread, those with a
+/// courier from the event loop that it belongs to.
 protocol Router: Sendable {
     /// A peer has logged in. The older connection of the same peer, if any, gets nothing from now on.
     func attach(_ outbox: Outbox, as peer: PeerKey) -> Attachment
     /// A connection has ended. Does nothing when the peer has a newer one.
     func detach(_ outbox: Outbox, of peer: PeerKey)
     /// Carries a RELAY frame of a sender.
-    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey) -> Outbox.RelayOutcome
+    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey, by courier: Courier) -> Outbox.RelayOutcome
     /// Carries a SIGNAL frame. With `.wait`, the outbox that has no room is returned as well.
-    func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?)
+    func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?, by courier: Courier) -> (
+        Outbox.SignalOutcome, Outbox?
+    )
     /// Carries a SIGNAL frame that a peer's older connection has left. False when the peer has no newer one.
-    func inherit(_ signal: Outbox.Signal, by peer: PeerKey) -> Bool
+    func inherit(_ signal: Outbox.Signal, by peer: PeerKey, courier: Courier) -> Bool
     /// There is new mail for a peer.
     func announceMail(to peer: PeerKey)
     /// Number of peers connected here.
@@ -49,17 +52,22 @@ final class LocalRouter: Router {
         }
     }
 
-    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey) -> Outbox.RelayOutcome {
-        find(peer)?.offer(relay: frame, from: sender) ?? .closed
+    func relay(_ frame: ByteBuffer, from sender: PeerKey, to peer: PeerKey, by courier: Courier) -> Outbox.RelayOutcome
+    {
+        find(peer)?.offer(relay: frame, from: sender, by: courier) ?? .closed
     }
 
-    func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?) -> (Outbox.SignalOutcome, Outbox?) {
+    func signal(_ signal: Outbox.Signal, to peer: PeerKey, waiter: Outbox?, by courier: Courier) -> (
+        Outbox.SignalOutcome, Outbox?
+    ) {
         guard let outbox = find(peer) else { return (.closed, nil) }
-        return (outbox.offer(signal: signal, waiter: waiter), outbox)
+        return (outbox.offer(signal: signal, waiter: waiter, by: courier), outbox)
     }
 
-    func inherit(_ signal: Outbox.Signal, by peer: PeerKey) -> Bool {
-        guard case .queued = find(peer)?.offer(signal: signal, waiter: nil, isInherited: true) else { return false }
+    func inherit(_ signal: Outbox.Signal, by peer: PeerKey, courier: Courier) -> Bool {
+        guard case .queued = find(peer)?.offer(signal: signal, waiter: nil, by: courier, isInherited: true) else {
+            return false
+        }
         return true
     }
 

@@ -79,9 +79,11 @@ package final class SignalingServer: Sendable {
     ) async throws -> [NIOLoopBound<LoopConnections>] {
         var all: [NIOLoopBound<LoopConnections>] = []
         let interval = sweepInterval(context.limits)
-        for eventLoop in group.makeIterator() {
+        let inboxes = group.makeIterator().map { Inbox($0) }
+        for (number, eventLoop) in group.makeIterator().enumerated() {
             let bound = try await eventLoop.submit {
-                let connections = LoopConnections()
+                let courier = Courier(inboxes, own: number, eventLoop: eventLoop, metrics: context.metrics)
+                let connections = LoopConnections(number: number, courier: courier, eventLoop: eventLoop)
                 connections.start(on: eventLoop, interval: interval, context: context)
                 return NIOLoopBound(connections, eventLoop: eventLoop)
             }.get()
