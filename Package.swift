@@ -142,6 +142,13 @@ let package = Package(
             name: "mailbox-bench",
             dependencies: ["Identity", "SignalingClient", "Wire", logging, nioConcurrency, nioCore, nioPosix],
             path: "Tests/MailboxBench", swiftSettings: strict),
+        .target(name: "CSessionLoopback", path: "Benchmarks/CSessionLoopback"),
+        .executableTarget(
+            name: "session-loopback", dependencies: ["CSessionLoopback", "Noise", "Paths", "SecureTransport"],
+            path: "Benchmarks/SessionLoopback", swiftSettings: strict),
+        .executableTarget(
+            name: "congestion-control", dependencies: ["Noise", "Paths", "SecureTransport"],
+            path: "Benchmarks/CongestionControl", swiftSettings: strict),
         .executableTarget(
             name: "data-plane-bench",
             dependencies: [

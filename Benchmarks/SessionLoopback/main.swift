@@ -37,6 +37,9 @@ final class End {
         precondition(socket >= 0, "no socket")
         var configuration = SessionConfiguration()
         configuration.ciphers = [cipher]
+        if CommandLine.arguments.count > 5 {
+            configuration.congestionControl = [.cubic, .bbr, .bbr2][Int(CommandLine.arguments[5]) ?? 0]
+        }
         self.configuration = configuration
         _ = data.initializeMemory(as: UInt8.self, repeating: 0x5A)
         guard !isServer else { return }
@@ -147,7 +150,7 @@ final class End {
 }
 
 let arguments = CommandLine.arguments
-guard arguments.count == 5, let port = UInt16(arguments[2]), let total = Int(arguments[3]),
+guard arguments.count >= 5, let port = UInt16(arguments[2]), let total = Int(arguments[3]),
     let cipher = UInt8(arguments[4]).flatMap(PacketCipher.init(rawValue:))
 else {
     print("usage: session-loopback server|client PORT BYTES 1|2")

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reset.h"
+
 // Memory for ngtcp2 that is wiped when it is freed: ngtcp2 keeps copies of traffic secrets and decrypted packets, and
 // frees them as they are.
 static inline void *sotto_wiping_malloc(size_t size, void *user_data) {
@@ -41,6 +43,7 @@ static inline void *sotto_wiping_realloc(void *memory, size_t size, void *user_d
     return fresh;
 }
 
+// Every source file that asks gets an object of its own.
 static inline const ngtcp2_mem *sotto_wiping_mem(void) {
     static const ngtcp2_mem memory = {NULL, sotto_wiping_malloc, sotto_wiping_free, sotto_wiping_calloc,
                                       sotto_wiping_realloc};
@@ -94,17 +97,17 @@ static inline int sotto_ngtcp2_decode_transport_params(ngtcp2_transport_params *
 static inline int sotto_ngtcp2_conn_client_new(ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid,
                                                const ngtcp2_path *path, const ngtcp2_callbacks *callbacks,
                                                const ngtcp2_settings *settings, const ngtcp2_transport_params *params,
-                                               void *user_data) {
+                                               const ngtcp2_mem *memory, void *user_data) {
     return ngtcp2_conn_client_new(conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params,
-                                  sotto_wiping_mem(), user_data);
+                                  memory, user_data);
 }
 
 static inline int sotto_ngtcp2_conn_server_new(ngtcp2_conn **conn, const ngtcp2_cid *dcid, const ngtcp2_cid *scid,
                                                const ngtcp2_path *path, const ngtcp2_callbacks *callbacks,
                                                const ngtcp2_settings *settings, const ngtcp2_transport_params *params,
-                                               void *user_data) {
+                                               const ngtcp2_mem *memory, void *user_data) {
     return ngtcp2_conn_server_new(conn, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params,
-                                  sotto_wiping_mem(), user_data);
+                                  memory, user_data);
 }
 
 static inline int sotto_ngtcp2_conn_read_pkt(ngtcp2_conn *conn, const ngtcp2_path *path, const uint8_t *packet,

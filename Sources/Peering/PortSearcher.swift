@@ -8,7 +8,7 @@ import PortSearch
 import Wire
 
 /// When to search for the port of a NAT that maps by destination, and what was found: the part of ``DirectConnector`` that begins where ICE
-/// has no answer (docs/decisions/008-port-search.md).
+/// has no answer (docs/decisions/011-port-search.md).
 ///
 /// The session's dialer proposes, in a sealed rendezvous payload, once a session has had no direct path for a while; nothing is sent to the
 /// peer's address before both have agreed. One search at a time for the whole node.

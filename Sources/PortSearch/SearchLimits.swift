@@ -1,6 +1,6 @@
 package import Paths
 
-/// The constants of the port search, with their reasons (docs/decisions/008-port-search.md has the arithmetic).
+/// The constants of the port search, with their reasons (docs/decisions/011-port-search.md has the arithmetic).
 package enum SearchLimits {
     /// Sockets that the opening side holds open. Each makes one mapping in its NAT.
     package static let sockets = 256

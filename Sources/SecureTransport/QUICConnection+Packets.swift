@@ -277,6 +277,16 @@ extension QUICConnection {
         if result != NGTCP2_ERR_IDLE_CLOSE { handle(result) }
     }
 
+    /// Packets take another path from now on: what was learned of the old one's rate and round-trip time no longer holds (RFC 9002 §9.4). Returns whether
+    /// it was forgotten; with another version of ngtcp2 it is not.
+    @discardableResult
+    func pathChanged(now: UInt64) -> Bool {
+        advanceClock(now)
+        guard phase == .established, let ngtcp2 else { return false }
+        return sotto_ngtcp2_conn_reset_congestion(
+            ngtcp2, memory, Unmanaged.passUnretained(self).toOpaque(), congestionAlgorithm, clock) == 1
+    }
+
     private var probeTimeouts: Int {
         connectionStatistics.pto_count
     }

@@ -26,12 +26,19 @@ extension QUICConnection {
         let stream = try existing(id)
         guard stream.hasSendSide else { throw .wrongDirection }
         guard !stream.isFinishing, !stream.isSendingStopped else { throw .streamNotWritable }
-        let accepted = min(bytes.count, max(0, configuration.streamSendBuffer - stream.outgoing.count))
+        let accepted = min(bytes.count, max(0, sendBuffer - stream.outgoing.count))
         stream.outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[..<accepted]))
         if accepted == bytes.count, finish { stream.isFinishing = true }
-        stream.wantsRoom = stream.outgoing.count > configuration.streamSendBuffer / 2 && !stream.isFinishing
+        stream.wantsRoom = stream.outgoing.count > sendBuffer / 2 && !stream.isFinishing
         queue(stream)
         return accepted
+    }
+
+    /// What a stream may hold for sending.
+    private var sendBuffer: Int {
+        let (base, maximum) = (configuration.streamSendBuffer, configuration.maximumStreamSendBuffer)
+        let window = estimates.window
+        return base >= maximum || window <= base / 2 ? base : min(maximum, window * 2)
     }
 
     /// Room in the stream's send buffer; 0 when nothing can be written.
@@ -39,7 +46,7 @@ extension QUICConnection {
         guard phase == .established, let stream = self.stream(id), stream.hasSendSide, !stream.isFinishing,
             !stream.isSendingStopped
         else { return 0 }
-        return max(0, configuration.streamSendBuffer - stream.outgoing.count)
+        return max(0, sendBuffer - stream.outgoing.count)
     }
 
     /// Reads up to `output.count` bytes, and lets the peer send as many more.
@@ -203,7 +210,7 @@ extension QUICConnection {
     func acknowledged(stream id: StreamID, through offset: UInt64) {
         guard let stream = self.stream(id) else { return }
         stream.outgoing.drop(through: offset)
-        if stream.wantsRoom, stream.outgoing.count <= configuration.streamSendBuffer / 2 {
+        if stream.wantsRoom, stream.outgoing.count <= sendBuffer / 2 {
             stream.wantsRoom = false
             events.append(.streamWritable(id))
         }

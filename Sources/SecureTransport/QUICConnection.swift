@@ -37,6 +37,8 @@ final class QUICConnection {
     /// The made-up path that both ends of every connection have. Its address must not change: ngtcp2 is given pointers.
     let path: UnsafeMutablePointer<sotto_quic_path>
     let counters: UnsafeMutablePointer<PacketCounters>
+    /// ngtcp2's allocator, the same for all connections.
+    let memory = sotto_wiping_mem()
     let vectors: UnsafeMutableBufferPointer<ngtcp2_vec>
 
     var phase = Phase.handshaking
@@ -152,10 +154,12 @@ final class QUICConnection {
             parameters.original_dcid = originalDestination
             parameters.initial_scid = source
             status = sotto_ngtcp2_conn_server_new(
-                &ngtcp2, destination, &source, &path.pointee.path, &callbacks, &settings, &parameters, user)
+                &ngtcp2, destination, &source, &path.pointee.path, &callbacks, &settings, &parameters, memory,
+                user)
         } else {
             status = sotto_ngtcp2_conn_client_new(
-                &ngtcp2, destination, &source, &path.pointee.path, &callbacks, &settings, &parameters, user)
+                &ngtcp2, destination, &source, &path.pointee.path, &callbacks, &settings, &parameters, memory,
+                user)
         }
         guard status == 0, let ngtcp2 else { throw .internalFailure }
         ngtcp2_conn_set_keep_alive_timeout(ngtcp2, configuration.keepAliveInterval)
@@ -171,11 +175,19 @@ final class QUICConnection {
         // The buffer given to `writePacket` bounds each packet: sizes are the path manager's business.
         settings.no_tx_udp_payload_size_shaping = 1
         settings.no_pmtud = 1
-        settings.cc_algo = NGTCP2_CC_ALGO_CUBIC
+        settings.cc_algo = congestionAlgorithm
         settings.max_window = configuration.maximumSessionWindow
         // Streams' windows grow here, not there: see `growth(of:read:)`.
         settings.max_stream_window = 0
         return settings
+    }
+
+    var congestionAlgorithm: ngtcp2_cc_algo {
+        switch configuration.congestionControl {
+        case .cubic: NGTCP2_CC_ALGO_CUBIC
+        case .bbr: NGTCP2_CC_ALGO_BBR
+        case .bbr2: NGTCP2_CC_ALGO_BBR2
+        }
     }
 
     private func makeTransportParameters() -> ngtcp2_transport_params {

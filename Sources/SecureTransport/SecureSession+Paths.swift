@@ -81,7 +81,11 @@ extension SecureSession {
             case .event(let event):
                 pathEvents.append(SessionEvent(event))
                 switch event {
-                case .chosen, .restored: connection.probeNow(now: now.nanoseconds)
+                case .chosen(let path, _, _):
+                    if let carrier, carrier != path { connection.pathChanged(now: now.nanoseconds) }
+                    carrier = path
+                    connection.probeNow(now: now.nanoseconds)
+                case .restored: connection.probeNow(now: now.nanoseconds)
                 case .suspected, .lost, .mtu: break
                 }
             }

@@ -18,6 +18,8 @@ package final class SecureSession {
     /// Paths added; the relay counts like any other. At most sixteen, so searching is quickest.
     var ends: [PathEnd] = []
     var pathEvents = EventQueue()
+    /// The path chosen last: congestion control knows this one.
+    var carrier: PathID?
     var pendingProbes: [(packet: [UInt8], path: PathID)] = []
     var isTransmitting = false
     var hasProbeKeys = false

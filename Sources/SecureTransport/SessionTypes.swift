@@ -88,6 +88,15 @@ package struct SessionStatistics: Sendable {
     package var openStreams: Int
 }
 
+/// How much of what is sent may be under way (RFC 9002 §7). Each end decides for what it sends.
+package enum CongestionControl: CaseIterable, Sendable {
+    /// RFC 8312: fills the queue of the bottleneck until something is lost, and takes each loss for a sign of congestion.
+    case cubic
+    /// BBR, version 1 and 2: measures the bottleneck's rate and round-trip time, and sends at that rate.
+    case bbr
+    case bbr2
+}
+
 /// Settings of a session. Durations are in nanoseconds, sizes in bytes.
 package struct SessionConfiguration: Sendable {
     /// Silence after which the session is given up.
@@ -98,8 +107,10 @@ package struct SessionConfiguration: Sendable {
     package var keepAliveInterval: UInt64 = 20_000_000_000
     /// Round-trip time assumed before one was measured.
     package var initialRTT: UInt64 = 150_000_000
-    /// Bytes that a stream holds for sending and until acknowledged.
+    /// Bytes that a stream holds for sending and until acknowledged; as many as twice the congestion window where that is more, up to the maximum: what
+    /// is under way on a long fat path must fit (1 Gbit/s × 100 ms are 12 MiB).
     package var streamSendBuffer = 8 << 20
+    package var maximumStreamSendBuffer = 32 << 20
     /// First flow-control window of a stream, and what it may grow to as the application reads.
     package var initialStreamWindow: UInt64 = 512 << 10
     package var maximumStreamWindow: UInt64 = 16 << 20
@@ -112,6 +123,8 @@ package struct SessionConfiguration: Sendable {
     package var maximumQueuedDatagrams = 64
     /// Packets sealed or opened with one key before the caller updates it.
     package var keyUpdateInterval: UInt64 = 1 << 22
+    /// See `docs/decisions/010-congestion-control.md`.
+    package var congestionControl = CongestionControl.bbr2
     /// Packets that may be sealed with one key, and packets that may fail to open, where that is to be less than RFC 9001 §6.6 allows. At the first the
     /// keys are updated, or else the session ends, at the second it ends.
     package var confidentialityLimit = UInt64.max

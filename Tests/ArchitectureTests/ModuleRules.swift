@@ -145,6 +145,14 @@ enum ModuleGraph {
 
         // The mailbox under load.
         rule(
+            "SessionLoopback", .program, folder: "Benchmarks/SessionLoopback",
+            own: ["CSessionLoopback", "Noise", "Paths", "SecureTransport"], foreign: ["Glibc"],
+            "It measures sessions over sockets of the loopback."),
+        rule(
+            "CongestionControl", .program, folder: "Benchmarks/CongestionControl",
+            own: ["Noise", "Paths", "SecureTransport"], foreign: [],
+            "It measures congestion control in virtual time."),
+        rule(
             "MailboxBench", .program, folder: "Tests/MailboxBench", own: ["Identity", "SignalingClient", "Wire"],
             foreign: nio.union(["Foundation", "Logging"]),
             "It is a client like others, many at once, and sees the server from outside."),
@@ -211,7 +219,8 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSodium", "CSotto", "CTestTools",
+        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSessionLoopback", "CSodium", "CSotto",
+        "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.

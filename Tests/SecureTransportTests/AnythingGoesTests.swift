@@ -24,6 +24,7 @@ import Testing
             configuration.maximumSessionWindow = 512 << 10
             configuration.maximumRemoteStreams = 8
             configuration.streamSendBuffer = 100_000
+            configuration.maximumStreamSendBuffer = 100_000
             configuration.keyUpdateInterval = 200
             network = try VirtualNetwork(
                 seed: seed, client: configuration, server: configuration,

@@ -53,6 +53,7 @@ import Testing
             $0.initialStreamWindow = 64 << 10
             $0.maximumStreamWindow = 64 << 10
             $0.streamSendBuffer = 100_000
+            $0.maximumStreamSendBuffer = 100_000
         }
         server.readsAtOnce = false
         let stream = try network.client.session.openStream(bidirectional: true)
@@ -279,7 +280,10 @@ import Testing
 
 extension StreamTests {
     @Test func roomIsAnnouncedEvenToAWriterThatLooksBeforeItWrites() throws {
-        let (network, server) = try connected { $0.streamSendBuffer = 100_000 }
+        let (network, server) = try connected {
+            $0.streamSendBuffer = 100_000
+            $0.maximumStreamSendBuffer = 100_000
+        }
         server.keepsBytes = false
         let session = network.client.session
         let stream = try session.openStream(bidirectional: true)

@@ -1,0 +1,69 @@
+#pragma once
+
+// Beginning anew with congestion control, for a connection whose packets take another path from now on (RFC 9002 §9.4).
+//
+// ngtcp2 0.12.1 does this itself when a connection migrates, and has no call for it; a migration we cannot use
+// (docs/decisions/002, 010). So its state is reached for, in exactly this version and only if everything is found where it has to
+// be; otherwise nothing is touched and 0 returned. What is looked for:
+//
+// - `conn->cstat`: bytes equal to what ngtcp2_conn_get_conn_stat copies from there, at one place only. Its type is public.
+// - `conn->cc`: a pointer to the algorithm's state and ten functions, the ninth of which is `reset`; just before them the algorithm's
+//   number, just after them the pointer to the allocator, idle_ts and user_data, the values of which we know, at one place only.
+
+#include <malloc.h>
+#include <ngtcp2/ngtcp2.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef void (*sotto_ngtcp2_cc_reset)(void *cc, ngtcp2_conn_stat *statistics, ngtcp2_tstamp now);
+
+static inline ngtcp2_conn_stat *sotto_ngtcp2_find_stat(ngtcp2_conn *conn, size_t size) {
+    ngtcp2_conn_stat copy;
+    ngtcp2_conn_stat *found = NULL;
+    ngtcp2_conn_get_conn_stat(conn, &copy);
+    for (size_t at = 0; at + sizeof copy <= size; at += sizeof(uint64_t)) {
+        if (memcmp((char *)conn + at, &copy, sizeof copy) != 0) continue;
+        if (found != NULL) return NULL;
+        found = (ngtcp2_conn_stat *)((char *)conn + at);
+    }
+    return found;
+}
+
+static inline void **sotto_ngtcp2_find_cc(ngtcp2_conn *conn, size_t size, const void *memory, const void *user_data,
+                                          ngtcp2_cc_algo algorithm) {
+    enum { length = 11 };
+    void **words = (void **)conn;
+    void **found = NULL;
+    for (size_t at = length + 1; (at + 3) * sizeof *words <= size; at++) {
+        if (words[at] != memory || words[at + 2] != user_data) continue;
+        if (found != NULL) return NULL;
+        found = words + at - length;
+    }
+    if (found == NULL || found[0] == NULL || found[9] == NULL) return NULL;
+    uint32_t number;
+    memcpy(&number, found - 1, sizeof number);
+    return number == (uint32_t)algorithm ? found : NULL;
+}
+
+// `conn` was made with this allocator, user data and algorithm. Packets under way stay so, and the initial window's worth may be sent beside them. Returns
+// whether it was done.
+static inline int sotto_ngtcp2_conn_reset_congestion(ngtcp2_conn *conn, const void *memory, const void *user_data,
+                                                     ngtcp2_cc_algo algorithm, ngtcp2_tstamp now) {
+    if (sizeof(void *) != 8 || ngtcp2_version(0)->version_num != 0x000c01) return 0;
+    size_t size = malloc_usable_size(conn);
+    ngtcp2_conn_stat *stat = sotto_ngtcp2_find_stat(conn, size);
+    void **cc = sotto_ngtcp2_find_cc(conn, size, memory, user_data, algorithm);
+    if (stat == NULL || cc == NULL || (void *)(stat + 1) > (void *)cc) return 0;
+    uint64_t initial = 10 * stat->max_tx_udp_payload_size;
+    stat->cwnd = stat->bytes_in_flight + (initial < 14720 ? initial : 14720);
+    stat->ssthresh = UINT64_MAX;
+    stat->congestion_recovery_start_ts = UINT64_MAX;
+    stat->delivery_rate_sec = 0;
+    stat->pacing_rate = 0;
+    // The next sample begins the estimates anew; until then the old ones serve the timers.
+    stat->min_rtt = UINT64_MAX;
+    stat->first_rtt_sample_ts = UINT64_MAX;
+    ((sotto_ngtcp2_cc_reset)cc[9])(cc, stat, now);
+    return 1;
+}
