@@ -4,7 +4,9 @@ import Wire
 @testable import PortMapping
 
 struct LeaseTests {
-    @Test(arguments: [(0, 60), (59, 60), (600, 600), (3_600, 3_600), (3_601, 3_600), (UInt32.max, 3_600)] as [(UInt32, UInt32)])
+    @Test(
+        arguments: [(0, 60), (59, 60), (600, 600), (3_600, 3_600), (3_601, 3_600), (UInt32.max, 3_600)]
+            as [(UInt32, UInt32)])
     func isBoundedWhateverTheGatewaySays(granted: UInt32, seconds: UInt32) {
         let lease = Lease(granted: granted)
         #expect(lease.seconds == seconds)
