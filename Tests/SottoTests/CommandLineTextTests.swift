@@ -38,7 +38,8 @@ import Testing
                 "init", "id", "invite", "invites", "add", "request", "accept", "contacts", "verify", "rename", "block",
                 "unblock", "remove", "chat", "listen", "send", "edit", "delete", "react", "disappear", "history",
                 "search",
-                "status", "ping", "netcheck", "settings", "passphrase", "export", "import", "backup", "check", "erase",
+                "status", "ping", "bench", "netcheck", "settings", "passphrase", "export", "import", "backup", "check",
+                "erase",
                 "help",
             ])
     }
