@@ -42,9 +42,8 @@ final class NATPMPGateway {
 
     /// The gateway's address towards the internet; nil when it does not speak NAT-PMP.
     func externalAddress() -> IPAddress? {
-        let answer = ask({ sendpublicaddressrequest(&$0) == 2 }) {
-            $0.type == UInt16(NATPMP_RESPTYPE_PUBLICADDRESS)
-        }
+        let answer = ask(
+            { sendpublicaddressrequest(&$0) == 2 }, matches: { $0.type == UInt16(NATPMP_RESPTYPE_PUBLICADDRESS) })
         guard let answer else { return nil }
         let bytes = withUnsafeBytes(of: answer.pnu.publicaddress.addr) { Array($0) }
         return try? IPAddress(bytes: bytes)
@@ -61,9 +60,11 @@ final class NATPMPGateway {
 
     /// Asks for a UDP mapping, or for its renewal.
     func map(port: UInt16, suggested: UInt16, lifetime: UInt32) -> Grant? {
-        let answer = ask({ sendnewportmappingrequest(&$0, NATPMP_PROTOCOL_UDP, port, suggested, lifetime) == 12 }) {
-            $0.type == UInt16(NATPMP_RESPTYPE_UDPPORTMAPPING) && $0.pnu.newportmapping.privateport == port
-        }
+        let answer = ask(
+            { sendnewportmappingrequest(&$0, NATPMP_PROTOCOL_UDP, port, suggested, lifetime) == 12 },
+            matches: {
+                $0.type == UInt16(NATPMP_RESPTYPE_UDPPORTMAPPING) && $0.pnu.newportmapping.privateport == port
+            })
         guard let grant = answer?.pnu.newportmapping else { return nil }
         return Grant(publicPort: grant.mappedpublicport, lifetime: grant.lifetime)
     }

@@ -8,6 +8,12 @@ import Testing
 @Suite struct CongestionControlTests {
     private static let direct = PathID(rawValue: 1)
 
+    private static var bbr2: SessionConfiguration {
+        var configuration = SessionConfiguration()
+        configuration.congestionControl = .bbr2
+        return configuration
+    }
+
     private func network(_ configuration: SessionConfiguration, relay: Link) throws -> VirtualNetwork {
         let network = try VirtualNetwork(client: configuration, server: configuration, relay: relay)
         try #require(network.connect())
@@ -27,7 +33,7 @@ import Testing
     @Test func aTransferReachesTheRateOfAnotherPathWithinFortyRoundTrips() throws {
         let slow = Link(delay: .milliseconds(10), bitsPerSecond: 2e6, queueLimit: .milliseconds(20))
         for sender in [VirtualNetwork.Side.client, .server] {
-            let network = try network(SessionConfiguration(), relay: slow)
+            let network = try network(Self.bbr2, relay: slow)
             let (end, other) = (try #require(network.end(sender)), try #require(network.end(sender.other)))
             let stream = try end.session.openStream(bidirectional: false)
             end.send(pattern(30_000_000), on: stream)
@@ -46,7 +52,7 @@ import Testing
 
     @Test func randomLossDoesNotStopATransfer() throws {
         let lossy = Link(delay: .milliseconds(25), bitsPerSecond: 50e6, loss: 0.001, queueLimit: .milliseconds(50))
-        let network = try network(SessionConfiguration(), relay: lossy)
+        let network = try network(Self.bbr2, relay: lossy)
         let server = try #require(network.server)
         let stream = try network.client.session.openStream(bidirectional: false)
         network.client.send(pattern(50_000_000), on: stream)
