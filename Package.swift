@@ -152,8 +152,8 @@ let package = Package(
         .executableTarget(
             name: "data-plane-bench",
             dependencies: [
-                "ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire", logging,
-                nioConcurrency, nioCore, nioPosix,
+                "ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire", logging,
+                nioCore, nioPosix,
             ],
             path: "Tests/DataPlaneBench", swiftSettings: strict),
         .executableTarget(

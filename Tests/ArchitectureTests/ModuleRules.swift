@@ -160,7 +160,7 @@ enum ModuleGraph {
         // A direct path under load.
         rule(
             "DataPlaneBench", .program, folder: "Tests/DataPlaneBench",
-            own: ["ICE", "Identity", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire"],
+            own: ["ICE", "Identity", "NATLab", "Paths", "Peering", "SignalingClient", "SignalingServer", "Wire"],
             foreign: nio.union(["Foundation", "Logging"]),
             "It measures what carries sessions, below what people say through them."),
 
@@ -173,8 +173,8 @@ enum ModuleGraph {
 
         // What tests need whatever they test.
         rule(
-            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Foundation"],
-            "It starts programs and keeps folders for tests, and knows nothing of what is tested."),
+            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Dispatch", "Foundation"],
+            "It starts programs, keeps folders and watches deadlines for tests, and knows nothing of what is tested."),
 
         // Peers under test, without NATs.
         rule(

@@ -2,7 +2,7 @@ import Foundation
 import ICE
 import Identity
 import Logging
-import NIOConcurrencyHelpers
+import NATLab
 import NIOCore
 import NIOPosix
 import Paths
@@ -28,9 +28,9 @@ final class Node: Sendable {
     private let node: NIOLoopBoundBox<PeerNode?>
     private let toSend: NIOLoopBoundBox<Int>
     private let received: NIOLoopBoundBox<Int>
-    let isOnline = NIOLockedValueBox(false)
-    let path = NIOLockedValueBox<PathReport?>(nil)
-    let total = NIOLockedValueBox(0)
+    let isOnline = Watched(false)
+    let path = Watched<PathReport?>(nil)
+    let total = Watched(0)
 
     private static let block = [UInt8](repeating: 0x5A, count: 64 << 10)
 
@@ -56,10 +56,10 @@ final class Node: Sendable {
 
     private func handle(_ event: PeerEvent) {
         switch event {
-        case .signaling(.connected): isOnline.withLockedValue { $0 = true }
+        case .signaling(.connected): isOnline.update { $0 = true }
         case .opened(let session):
             if session.isDialer { _ = session.write([0]) }
-        case .path(_, let report): path.withLockedValue { $0 = report }
+        case .path(_, let report): path.update { $0 = report }
         case .readable(let session): read(session)
         case .writable(let session): write(session)
         default: break
@@ -68,7 +68,8 @@ final class Node: Sendable {
 
     private func read(_ session: PeerSession) {
         while case let bytes = session.read(maximum: 256 << 10), !bytes.isEmpty { received.value += bytes.count }
-        total.withLockedValue { $0 = received.value }
+        let count = received.value
+        total.update { $0 = count }
     }
 
     private func write(_ session: PeerSession) {
@@ -98,14 +99,6 @@ final class Node: Sendable {
     }
 }
 
-func wait(_ what: String, seconds: Double = 120, _ condition: () -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while !condition() {
-        guard ContinuousClock.now < deadline else { throw Failure(description: "waited in vain: \(what)") }
-        try await Task.sleep(for: .milliseconds(1))
-    }
-}
-
 /// User and system seconds of this process.
 func processorTime() -> Double {
     var usage = rusage()
@@ -121,16 +114,16 @@ func measure(_ dataPlane: DataPlane, mebibytes: Int) async throws -> [String: An
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     let alice = try Node(url, dataPlane, loop: group.next())
     let bob = try Node(url, dataPlane, loop: group.next())
-    try await wait("online") { alice.isOnline.withLockedValue { $0 } && bob.isOnline.withLockedValue { $0 } }
+    for node in [alice, bob] { try await node.isOnline.first("login", within: .seconds(120)) { $0 ? () : nil } }
     alice.connect(to: bob.identity.peerID)
     for node in [alice, bob] {
-        try await wait("direct path") { node.path.withLockedValue { $0?.kind == .direct } }
+        try await node.path.first("direct path", within: .seconds(120)) { $0?.kind == .direct ? () : nil }
     }
     let bytes = mebibytes << 20
-    let before = bob.total.withLockedValue { $0 }
+    let before = bob.total.value
     let (start, used) = (ContinuousClock.now, processorTime())
     alice.send(bytes, to: bob.identity.peerID)
-    try await wait("all bytes", seconds: 600) { bob.total.withLockedValue { $0 } - before >= bytes }
+    try await bob.total.first("all bytes", within: .seconds(600)) { $0 - before >= bytes ? () : nil }
     let (elapsed, spent) = (start.duration(to: .now) / .seconds(1), processorTime() - used)
     let report = try await bob.report(alice.identity.peerID)
     try await alice.stop()

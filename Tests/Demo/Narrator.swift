@@ -41,7 +41,10 @@ final class Narrator: Sendable {
     func chapter(_ text: String) { say("\n\(text)", .bold) }
 
     /// Time to read. Nothing is waited for here, and nobody is measured meanwhile.
-    func pause() async throws { try await Task.sleep(for: .milliseconds(1_500)) }
+    func pause() async throws {
+        for await beat in Ticks(every: .milliseconds(1_500)) where beat == 1 { return }
+        try Task.checkCancellation()
+    }
 
     func step(_ text: String) { say("\(time())  \(text)", .plain) }
 

@@ -1,6 +1,7 @@
 // Structures of sockets reach Swift through the headers of libnice.
 import CNice
 import Glibc
+import TestTools
 import Testing
 import Wire
 
@@ -38,10 +39,7 @@ final class Recorder: Sendable {
         seconds: Int = 20, _ find: @escaping @Sendable ([ICEEvent]) -> T?
     ) async throws -> T {
         let deadline = ContinuousClock.now + .seconds(seconds)
-        let alarm = Task {
-            try await Task.sleep(until: deadline, clock: .continuous)
-            self.wake()
-        }
+        let alarm = Alarm(at: deadline) { self.wake() }
         defer { alarm.cancel() }
         while true {
             if let found = find(events) { return found }
@@ -153,12 +151,12 @@ func connect(_ alice: Peer, _ bob: Peer) async throws -> (alice: SelectedPair, b
     return (try await alice.pair(), try await bob.pair())
 }
 
-/// Waits for a condition of the process that nobody announces, yielding in between.
+/// Waits for a condition of the process that nobody announces.
 func eventually(seconds: Int = 20, _ condition: () -> Bool) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while !condition() {
         guard ContinuousClock.now < deadline else { throw DeadlinePassed() }
-        await Task.yield()
+        try await nextLook(after: 1)
     }
 }
 

@@ -47,10 +47,11 @@ extension Lab {
     private static func runBlocking(
         _ holder: Holder, _ program: String, _ arguments: [String]
     ) throws(LabError) {
+        let end = DispatchSemaphore(value: 0)
         let process = try holder.spawn(
-            program, arguments, network: nil, environment: laboratoryEnvironment(adding: [:]), directory: nil)
-        let deadline = ContinuousClock.now + .seconds(10)
-        while process.isRunning && ContinuousClock.now < deadline { usleep(2_000) }
+            program, arguments, network: nil, environment: laboratoryEnvironment(adding: [:]), directory: nil,
+            observer: { if case .ended = $0 { end.signal() } })
+        _ = end.wait(timeout: .now() + .seconds(10))
         guard let status = process.exitStatus else {
             throw .timedOut(waitingFor: "end of \(process.name)", .seconds(10), sofar: process.errorText)
         }

@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import TestTools
 
 /// What a test waited for and did not get.
 package struct Unmet: Error, CustomStringConvertible {
@@ -74,8 +75,7 @@ package final class EventLog<Event: Sendable>: Sendable {
             state.lastTicket += 1
             return state.lastTicket
         }
-        let alarm = Task {
-            do { try await Task.sleep(until: deadline) } catch { return }
+        let alarm = Alarm(at: deadline) { [state] in
             state.withLockedValue { $0.waiters.removeValue(forKey: ticket) }?.resume()
         }
         await withCheckedContinuation { continuation in
@@ -97,6 +97,6 @@ package func eventually(
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {
         guard ContinuousClock.now < deadline else { throw Unmet(description: "\(what): never so") }
-        try await Task.sleep(for: .milliseconds(5))
+        try await nextLook()
     }
 }

@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingClient
+import TestTools
 import Testing
 import Wire
 
@@ -191,8 +192,7 @@ final class Recorder<Value: Sendable>: Sendable {
             state.ticket += 1
             return state.ticket
         }
-        let alarm = Task { [weak self] in
-            try? await Task.sleep(until: deadline)
+        let alarm = Alarm(at: deadline) { [weak self] in
             self?.state.withLockedValue { $0.waiters.removeValue(forKey: ticket) }?.resume()
         }
         await withCheckedContinuation { continuation in
@@ -214,6 +214,6 @@ func eventually(
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {
         guard ContinuousClock.now < deadline else { throw Unmet(description: "\(what): never so") }
-        try await Task.sleep(for: .milliseconds(5))
+        try await nextLook()
     }
 }
