@@ -46,10 +46,10 @@ static inline void **sotto_ngtcp2_find_cc(ngtcp2_conn *conn, size_t size, const 
     return number == (uint32_t)algorithm ? found : NULL;
 }
 
-// `conn` was made with this allocator, user data and algorithm. Packets under way stay so, and the initial window's worth may be sent beside them. Returns
-// whether it was done.
+// `conn` was made with this allocator, user data and algorithm. Packets under way stay so, and the initial window's worth may be sent beside them. Timers
+// go by `rtt` (nanoseconds) until there is a sample; 0: by what they went by before. Returns whether it was done.
 static inline int sotto_ngtcp2_conn_reset_congestion(ngtcp2_conn *conn, const void *memory, const void *user_data,
-                                                     ngtcp2_cc_algo algorithm, ngtcp2_tstamp now) {
+                                                     ngtcp2_cc_algo algorithm, ngtcp2_duration rtt, ngtcp2_tstamp now) {
     if (sizeof(void *) != 8 || ngtcp2_version(0)->version_num != 0x000c01) return 0;
     size_t size = malloc_usable_size(conn);
     ngtcp2_conn_stat *stat = sotto_ngtcp2_find_stat(conn, size);
@@ -61,9 +61,13 @@ static inline int sotto_ngtcp2_conn_reset_congestion(ngtcp2_conn *conn, const vo
     stat->congestion_recovery_start_ts = UINT64_MAX;
     stat->delivery_rate_sec = 0;
     stat->pacing_rate = 0;
-    // The next sample begins the estimates anew; until then the old ones serve the timers.
+    // The next sample begins the estimates anew.
     stat->min_rtt = UINT64_MAX;
     stat->first_rtt_sample_ts = UINT64_MAX;
+    if (rtt != 0) {
+        stat->smoothed_rtt = rtt;
+        stat->rttvar = rtt / 2;
+    }
     ((sotto_ngtcp2_cc_reset)cc[9])(cc, stat, now);
     return 1;
 }

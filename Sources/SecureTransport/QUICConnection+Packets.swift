@@ -36,9 +36,15 @@ extension QUICConnection {
             ngtcp2, &path.pointee.path, start.assumingMemoryBound(to: UInt8.self), length, clock)
         let isAuthentic = counters.pointee.opened != openedBefore
         if isAuthentic { retriesBlocked = !blockedStreams.isEmpty }
-        if role == .initiator, phase != .handshaking { firstFlight.forget() }
+        if role == .initiator, phase != .handshaking { firstFlightArrived() }
         handle(status)
         return ReceivedPacket(isAuthentic: isAuthentic, number: counters.pointee.highestOpened)
+    }
+
+    private func firstFlightArrived() {
+        // Which of the copies was answered cannot be told, and ngtcp2 counts from the first: that round trip may be as long as the ringing was.
+        if firstFlight.wasRepeated { resetCongestionControl(roundTrip: configuration.initialRTT) }
+        firstFlight.forget()
     }
 
     /// Writes the next packet and returns its length; 0 when there is nothing to send (now). `buffer` bounds its size
@@ -282,9 +288,16 @@ extension QUICConnection {
     @discardableResult
     func pathChanged(now: UInt64) -> Bool {
         advanceClock(now)
+        return resetCongestionControl()
+    }
+
+    /// Begins anew with congestion control; timers go by `roundTrip` nanoseconds until there is a sample (0: by what they went by before). Returns whether it
+    /// was done.
+    @discardableResult
+    private func resetCongestionControl(roundTrip: UInt64 = 0) -> Bool {
         guard phase == .established, let ngtcp2 else { return false }
         return sotto_ngtcp2_conn_reset_congestion(
-            ngtcp2, memory, Unmanaged.passUnretained(self).toOpaque(), congestionAlgorithm, clock) == 1
+            ngtcp2, memory, Unmanaged.passUnretained(self).toOpaque(), congestionAlgorithm, roundTrip, clock) == 1
     }
 
     private var probeTimeouts: Int {

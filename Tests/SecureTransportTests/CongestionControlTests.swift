@@ -97,4 +97,27 @@ import Testing
         network.client.session.close(code: 0, reason: "", now: network.now)
         #expect(!network.client.session.connection.pathChanged(now: network.now.nanoseconds))
     }
+
+    /// Who is called may take seconds to answer, and the caller calls on: the first round trip that is measured is one of seconds.
+    @Test(arguments: CongestionControl.allCases, [0, 150, 1_100, 6_700])
+    func aCallThatIsAnsweredLateCompletesAtOnceAndThenRunsAtFullRate(control: CongestionControl, late: Int64) throws {
+        var configuration = SessionConfiguration()
+        configuration.congestionControl = control
+        let network = try VirtualNetwork(
+            client: configuration, server: configuration,
+            relay: Link(delay: .milliseconds(5), bitsPerSecond: 50e6, queueLimit: .milliseconds(20)),
+            greeting: VirtualNetwork.longGreeting)
+        network[.relay, from: .client].isDark = true
+        network.run(for: .milliseconds(late))
+        network[.relay, from: .client].isDark = false
+        // The caller calls again with its probe timeout, which doubles.
+        try #require(network.run(for: .seconds(30)) { network.client.isConnected })
+        #expect(network.run(for: .milliseconds(100)) { network.server?.isConnected == true })
+        let server = try #require(network.server)
+        for (end, other) in [(network.client, server), (server, network.client)] {
+            let stream = try end.session.openStream(bidirectional: false)
+            end.send(pattern(2_000_000), on: stream)
+            #expect(network.run(for: .seconds(2)) { other.receivedCount[stream] == 2_000_000 })
+        }
+    }
 }
