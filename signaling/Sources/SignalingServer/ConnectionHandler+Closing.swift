@@ -25,9 +25,10 @@ extension ConnectionHandler {
         deadline = .now() + server.limits.closing
         let code = payload.getBytes(at: payload.readerIndex, length: 2) ?? []
         let frame = ServerFrame.make(.connectionClose, code)
-        context.writeAndFlush(wrapOutboundOut(frame)).assumeIsolated().whenComplete { [weak self] _ in
-            self?.closeNow()
-        }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.closeNow() }
+        queue(frame, promise: written)
+        context.flush()
     }
 
     /// A newer login of the same peer took over.

@@ -71,6 +71,7 @@ extension ConnectionHandler {
             name: welcome.session, peer: peer, outbox: outbox,
             mail: server.configuration.mailbox.map { MailSession($0.limits, now: now) }, limits: limits, now: now)
         phase = .active
+        if isPlain { direct = DirectSocket(context.pipeline) }
         nextPing = now + limits.heartbeat
         unanswered = 0
         server.metrics.logins.add()

@@ -182,7 +182,7 @@ extension ConnectionHandler {
         if hasUnreadAnswers, !wasPaused { server.metrics.mailPauses.add() }
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.answerLeft(size) }
-        context.write(wrapOutboundOut(ServerFrame.make(.binary, bytes)), promise: written)
+        queue(ServerFrame.make(.binary, bytes), promise: written)
         flushSoon()
     }
 

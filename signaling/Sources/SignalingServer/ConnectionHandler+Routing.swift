@@ -108,7 +108,17 @@ extension ConnectionHandler {
 
     /// Writes what other connections have left for this client, as long as it can be written.
     func drain() {
-        guard phase == .active, let context, let outbox = session?.outbox else { return }
+        guard phase == .active, let session else { return }
+        if unwritableSince == nil, session.mail?.window.isReady != true, let frame = session.outbox.takeOnly() {
+            writeNow(frame)
+        } else {
+            drainAll(session.outbox)
+        }
+        if session.mail != nil { fetchMail() }
+    }
+
+    private func drainAll(_ outbox: Outbox) {
+        guard let context else { return }
         let courier = connections.courier
         var wrote = false
         var hasMore = true
@@ -120,14 +130,13 @@ extension ConnectionHandler {
             var batch = Outbox.Batch()
             swap(&batch, &courier.batch)
             for waiter in batch.waiters { waiter.resumed() }
-            for frame in batch.frames { context.write(wrapOutboundOut(frame), promise: nil) }
-            for mail in mails { context.write(wrapOutboundOut(mail), promise: nil) }
+            for frame in batch.frames { queue(frame) }
+            for mail in mails { queue(mail) }
             wrote = wrote || !batch.frames.isEmpty || !mails.isEmpty
             batch.removeAll()
             swap(&batch, &courier.batch)
         }
         if wrote { context.flush() }
-        fetchMail()
     }
 
     /// Bytes that are written before it is looked again whether more can be.
@@ -142,7 +151,27 @@ extension ConnectionHandler {
     /// Writes a frame; answers to a client that does not read are not queued without end.
     func write(_ opcode: WebSocketOpcode, _ payload: some Collection<UInt8>) {
         guard let context, opcode != .pong || context.channel.isWritable else { return }
-        context.writeAndFlush(wrapOutboundOut(ServerFrame.make(opcode, payload)), promise: nil)
+        queue(ServerFrame.make(opcode, payload))
+        context.flush()
+    }
+
+    /// Gives a frame to the channel; it is written with the next flush.
+    func queue(_ frame: ByteBuffer, promise: EventLoopPromise<Void>? = nil) {
+        guard let context else {
+            promise?.fail(ChannelError.alreadyClosed)
+            return
+        }
+        direct?.useChannel()
+        context.write(wrapOutboundOut(frame), promise: promise)
+    }
+
+    /// Writes a frame, straight to the socket if nothing waits before it.
+    private func writeNow(_ frame: ByteBuffer) {
+        guard let context else { return }
+        var frame = frame
+        guard direct?.write(&frame, context) != true else { return }
+        queue(frame)
+        context.flush()
     }
 
     // MARK: Time

@@ -73,13 +73,15 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     let connections: LoopConnections
     let admission: AddressLimits.Admission
     /// Whether what is read belongs to the event loop's `ReadBuffers`.
-    private let isPlain: Bool
+    let isPlain: Bool
     /// Bytes that may still come before the login, so that nobody can make the server keep the beginning of a large frame. Enough for
     /// AUTH, and for a ping or two; nil once the login holds.
     private var allowance: Int? = 1024
     private var reader = WebSocketReader()
 
     private(set) var context: ChannelHandlerContext?
+    /// Where frames of others are written; nil before the login, and with TLS.
+    var direct: DirectSocket?
     var phase = Phase.challenged
     /// When the phase must be over; does not matter while active.
     var deadline: NIODeadline
@@ -299,6 +301,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         reader = WebSocketReader()
         nonce = nil
         context = nil
+        direct = nil
         connections.remove(self)
     }
 }

@@ -175,6 +175,16 @@ final class Outbox: Sendable {
         }
     }
 
+    /// The frame that is all there is; nil, and nothing taken, when there is something else, or somebody waits for room. On the event loop.
+    func takeOnly() -> ByteBuffer? {
+        state.withLockedValue { state in
+            guard state.relay == nil, state.waiters.isEmpty, state.signals.count == 1 else { return nil }
+            state.isStalled = false
+            state.isAwake = false
+            return state.signals.popFirst()?.frame
+        }
+    }
+
     /// Takes nothing more. On the event loop; idempotent.
     ///
     /// - Returns: the signals that were not written, and who waited for room.

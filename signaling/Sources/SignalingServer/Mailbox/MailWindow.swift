@@ -36,6 +36,9 @@ struct MailWindow {
     /// Mails that are not deleted yet, and their bytes.
     var outstanding: MailQuota { MailQuota(bytes: bytes, items: entries.count) }
 
+    /// Whether there is something to write.
+    var isReady: Bool { !ready.isEmpty }
+
     /// There is something in the store, or may be.
     mutating func wake() { hasMore = true }
 
