@@ -109,12 +109,14 @@ extension ConnectionHandler {
     /// Writes what other connections have left for this client, as long as it can be written.
     func drain() {
         guard phase == .active, let session else { return }
-        if unwritableSince == nil, session.mail?.window.isReady != true, let frame = session.outbox.takeOnly() {
+        if unwritableSince == nil, !session.hasMail || session.mail?.window.isReady != true,
+            let frame = session.outbox.takeOnly()
+        {
             writeNow(frame)
         } else {
             drainAll(session.outbox)
         }
-        if session.mail != nil { fetchMail() }
+        if session.hasMail { fetchMail() }
     }
 
     private func drainAll(_ outbox: Outbox) {

@@ -28,6 +28,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         let outbox: Outbox
         /// Nil when the server has no mailbox.
         var mail: MailSession?
+        let hasMail: Bool
         var frames: TokenBucket
         var bytes: TokenBucket
         var signals: TokenBucket
@@ -42,6 +43,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
             self.peer = peer
             self.outbox = outbox
             self.mail = mail
+            hasMail = mail != nil
             peerBytes = peer.bytes
             frames = TokenBucket(limits.frames, now: now)
             bytes = TokenBucket(limits.bytes, now: now)
@@ -153,8 +155,11 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
             rest.writeBuffer(&input)
             held = rest
         }
-        if isPlain { connections.readBuffers.value.give(input) }
+        if isPlain { connections.readBuffers.give(input) }
     }
+
+    /// Nobody behind this one waits for it.
+    func channelReadComplete(context: ChannelHandlerContext) {}
 
     func read(context: ChannelHandlerContext) {
         if isPaused { wantsRead = true } else { context.read() }
@@ -268,12 +273,13 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
             close(.protocolError, reason: "fragments out of order")
             return nil
         }
+        // The reader holds one frame to the limit.
+        if fragments == nil, frame.isFinal { return frame.takePayload() }
         var message = fragments.take() ?? ByteBuffer()
         guard message.readableBytes + frame.length <= frameLimit else {
             close(.frameTooLarge, reason: "frame too large")
             return nil
         }
-        if message.readableBytes == 0, frame.isFinal { return frame.takePayload() }
         message.writeImmutableBuffer(frame.takePayload())
         guard frame.isFinal else {
             fragments = message

@@ -115,7 +115,9 @@ struct Listener {
             let hint = request.headers.first(name: "host").flatMap(OwnHosts.host(inHeader:))
             if isPlain {
                 try channel.syncOptions?.setOption(
-                    .recvAllocator, value: ReadBufferAllocator(shared: connections.readBuffers))
+                    .recvAllocator,
+                    value: ReadBufferAllocator(
+                        shared: NIOLoopBound(connections.readBuffers, eventLoop: channel.eventLoop)))
             }
             try pipeline.addHandler(
                 ConnectionHandler(

@@ -15,7 +15,7 @@ final class LoopConnections {
     /// Which of the server's loops it is.
     let number: Int
     let courier: Courier
-    let readBuffers: NIOLoopBound<ReadBuffers>
+    let readBuffers = ReadBuffers()
     private var members: [ObjectIdentifier: any SweptConnection] = [:]
     private var timer: RepeatedTask?
 
@@ -23,7 +23,6 @@ final class LoopConnections {
     init(number: Int, courier: Courier, eventLoop: any EventLoop) {
         self.number = number
         self.courier = courier
-        readBuffers = NIOLoopBound(ReadBuffers(), eventLoop: eventLoop)
     }
 
     func insert(_ member: any SweptConnection) {

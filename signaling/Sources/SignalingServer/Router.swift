@@ -5,7 +5,7 @@ import Wire
 /// Where peers are connected, and the way to them. Frame handling knows nothing of what stands behind: today a table in
 /// this process; several servers joined by a bus fit as well. Every call returns at once and may come from any thread, those with a
 /// courier from the event loop that it belongs to.
-protocol Router: Sendable {
+protocol Router: AnyObject, Sendable {
     /// A peer has logged in. The older connection of the same peer, if any, gets nothing from now on.
     func attach(_ outbox: Outbox, as peer: PeerKey) -> Attachment
     /// A connection has ended. Does nothing when the peer has a newer one.

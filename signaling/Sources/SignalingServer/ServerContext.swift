@@ -14,6 +14,9 @@ final class ServerContext: Sendable {
     let logger: Logger
     /// Nil when there is none.
     let mailbox: (any Mailbox)?
+    let limits: ServerLimits
+    /// The largest frame of a client that has logged in.
+    let maximumFrame: Int
     /// How often strangers may ask; nil without a mailbox.
     let strangers: StrangerLimits?
     /// CHALLENGEs sent so far.
@@ -30,20 +33,16 @@ final class ServerContext: Sendable {
         addresses = AddressLimits(configuration.limits)
         hosts = OwnHosts(configuration.hosts)
         self.mailbox = mailbox
+        limits = configuration.limits
+        maximumFrame =
+            mailbox == nil ? SignalingFrame.maximumFrame : max(SignalingFrame.maximumFrame, MailFrame.maximumFrame)
         strangers = configuration.mailbox.map { StrangerLimits($0.limits.requestsByAddress) }
-    }
-
-    /// The largest frame of a client that has logged in.
-    var maximumFrame: Int {
-        mailbox == nil ? SignalingFrame.maximumFrame : max(SignalingFrame.maximumFrame, MailFrame.maximumFrame)
     }
 
     /// The number of a CHALLENGE that is about to be sent: larger than those of all before it.
     func nextOrder() -> UInt64 {
         challenges.wrappingAdd(1, ordering: .relaxed).newValue
     }
-
-    var limits: ServerLimits { configuration.limits }
 
     /// A STUN responder has its port. The first one is what clients use; the others tell them more about their NAT.
     func addSTUNPort(_ port: UInt16) {

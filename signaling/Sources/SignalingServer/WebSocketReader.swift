@@ -6,21 +6,20 @@ struct ClientFrame {
     let opcode: WebSocketOpcode
     let isFinal: Bool
     /// The payload begins at the reader index. In front of it, from index 0, lies the header with which the server sends it on as a binary message.
-    private var payload: ByteBuffer
+    private var payload: ByteBuffer?
 
     init(opcode: WebSocketOpcode, isFinal: Bool, payload: ByteBuffer) {
         self.opcode = opcode
         self.isFinal = isFinal
         self.payload = payload
+        length = payload.readableBytes
     }
 
-    var length: Int { payload.readableBytes }
+    let length: Int
 
     /// The payload, once: it belongs to nobody else then, and is not copied when it changes.
     mutating func takePayload() -> ByteBuffer {
-        var taken = ByteBuffer()
-        swap(&taken, &payload)
-        return taken
+        payload.take() ?? ByteBuffer()
     }
 }
 
