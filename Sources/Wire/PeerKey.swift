@@ -28,12 +28,17 @@ package struct PeerKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     }
 
     /// Takes the 32 bytes as four big-endian numbers, for whoever reads them as such.
+    @inlinable
     package init(_ word0: UInt64, _ word1: UInt64, _ word2: UInt64, _ word3: UInt64) {
         self.word0 = word0
         self.word1 = word1
         self.word2 = word2
         self.word3 = word3
     }
+
+    /// The 32 bytes as four big-endian numbers.
+    @inlinable
+    package var words: (UInt64, UInt64, UInt64, UInt64) { (word0, word1, word2, word3) }
 
     /// The 32 bytes.
     @inlinable

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOPosix
 import NIOWebSocket
 import Testing
 import Wire
@@ -121,23 +122,35 @@ import Wire
         }
     }
 
-    @Test func aReadBufferThatSomebodyHoldsIsNotWrittenOver() {
-        let buffers = ReadBuffers()
-        var first = buffers.take()
-        first.writeString("what was read")
-        let kept = first
-        buffers.give(first)
-        var second = buffers.take()
-        second.writeString("something else")
+    @Test func aReadBufferThatSomebodyHoldsIsNotWrittenOver() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let (kept, first, second) = try await loop.submit {
+            let buffers = ReadBuffers(loop)
+            var first = buffers.take()
+            first.writeString("what was read")
+            let kept = first
+            buffers.give(first)
+            var second = buffers.take()
+            second.writeString("something else")
+            return (kept, first, second)
+        }.get()
         #expect(String(buffer: kept) == "what was read")
         #expect(first.storageCapacity == second.storageCapacity)
     }
 
-    @Test func onlyBuffersOfTheLoopComeBack() {
-        let buffers = ReadBuffers()
-        buffers.give(ByteBuffer(repeating: 1, count: 10))
-        let taken = buffers.take()
+    @Test func onlyBuffersOfTheLoopComeBack() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let taken = try await loop.submit {
+            let buffers = ReadBuffers(loop)
+            buffers.give(ByteBuffer(repeating: 1, count: 10))
+            return buffers.take()
+        }.get()
         #expect(taken.readableBytes == 0 && taken.storageCapacity == ReadBuffers.size)
+    }
+
+    /// A channel keeps an allocator of three words in place; a larger one would be memory, and a cache line, of its own for each connection.
+    @Test func theAllocatorOfReadBuffersIsSmall() {
+        #expect(MemoryLayout<ReadBufferAllocator>.size <= 3 * MemoryLayout<Int>.size)
     }
 }
 

@@ -63,12 +63,12 @@ extension ConnectionHandler {
 
     /// Makes of a message the frame that its receiver gets: with the sender in the receiver's place. Nothing is copied, for nobody else has the message.
     private func forward(_ message: inout ByteBuffer, _ session: Session) {
-        message.setBytes(session.peerBytes, at: message.readerIndex + 1)
+        let words = session.peer.words
+        message.setMultipleIntegers(words.0, words.1, words.2, words.3, at: message.readerIndex + 1)
         message.moveReaderIndex(to: 0)
     }
 
     private func offer(_ signal: Outbox.Signal, to receiver: PeerKey, deadline: NIODeadline, now: NIODeadline) {
-        if session?.blocked != nil { session?.blocked = nil }
         switch server.router.signal(signal, to: receiver, waiter: session?.outbox, by: connections.courier) {
         case (.queued, _):
             connections.courier.countSignal()
@@ -85,6 +85,7 @@ extension ConnectionHandler {
     /// There is room again where our SIGNAL waits.
     func resumeSignal() {
         guard phase == .active, let blocked = session?.blocked else { return }
+        session?.blocked = nil
         offer(blocked.signal, to: blocked.receiver, deadline: blocked.deadline, now: .now())
         resumeReading()
     }
@@ -108,16 +109,21 @@ extension ConnectionHandler {
 
     /// Writes what other connections have left for this client, as long as it can be written.
     func drain() {
-        guard phase == .active, let session else { return }
-        if unwritableSince == nil, !session.hasMail || session.mail?.window.isReady != true,
-            let frame = session.outbox.takeOnly()
-        {
+        if let outbox = session?.outbox { drain(outbox) }
+    }
+
+    /// - Parameter outbox: the session's.
+    func drain(_ outbox: Outbox) {
+        guard phase == .active else { return }
+        if unwritableSince == nil, !isMailReady, let frame = outbox.takeOnly() {
             writeNow(frame)
         } else {
-            drainAll(session.outbox)
+            drainAll(outbox)
         }
-        if session.hasMail { fetchMail() }
+        if hasMailbox { fetchMail() }
     }
+
+    private var isMailReady: Bool { hasMailbox && session?.mail?.window.isReady == true }
 
     private func drainAll(_ outbox: Outbox) {
         guard let context else { return }

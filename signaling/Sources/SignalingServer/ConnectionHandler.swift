@@ -4,9 +4,10 @@ import Wire
 
 /// One WebSocket connection, from CHALLENGE to its end. Everything here is owned by the connection's event loop; other
 /// loops reach it through its `Outbox`.
-final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
+///
+/// Its channel does not read by itself: each read is asked for here, when what came before it has been dealt with.
+final class ConnectionHandler: ChannelInboundHandler, SweptConnection {
     typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     enum Phase: Hashable {
@@ -24,11 +25,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         /// What the log calls this connection.
         let name: [UInt8]
         let peer: PeerKey
-        let peerBytes: [UInt8]
         let outbox: Outbox
-        /// Nil when the server has no mailbox.
-        var mail: MailSession?
-        let hasMail: Bool
         var frames: TokenBucket
         var bytes: TokenBucket
         var signals: TokenBucket
@@ -37,14 +34,14 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         var missing: (peer: PeerKey, until: NIODeadline)?
         /// A SIGNAL that waits for a place in its receiver's queue; nothing is read meanwhile.
         var blocked: BlockedSignal?
+        /// Nil when the server has no mailbox.
+        var mail: MailSession?
 
         init(name: [UInt8], peer: PeerKey, outbox: Outbox, mail: MailSession?, limits: ServerLimits, now: NIODeadline) {
             self.name = name
             self.peer = peer
             self.outbox = outbox
             self.mail = mail
-            hasMail = mail != nil
-            peerBytes = peer.bytes
             frames = TokenBucket(limits.frames, now: now)
             bytes = TokenBucket(limits.bytes, now: now)
             signals = TokenBucket(limits.signals, now: now)
@@ -71,28 +68,38 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         let deadline: NIODeadline
     }
 
+    // What every frame needs comes first: of thousands of connections nothing is in the processor's caches, so each line of memory counts.
     let server: ServerContext
     let connections: LoopConnections
-    let admission: AddressLimits.Admission
+    private(set) var context: ChannelHandlerContext?
+    var session: Session?
+    /// Where frames of others are written; nil before the login, and with TLS.
+    var direct: DirectSocket?
+    /// Since when nothing can leave, if so.
+    var unwritableSince: NIODeadline?
+    var phase = Phase.challenged
     /// Whether what is read belongs to the event loop's `ReadBuffers`.
     let isPlain: Bool
+    let hasMailbox: Bool
+    private var wantsRead = false
+    /// Pings since the client was last heard.
+    var unanswered = 0
+    /// What answers of the mailbox take that have not been written yet, in bytes.
+    var unreadAnswers = 0
+    /// The end of a pause for its rate.
+    private var pause: Scheduled<Void>?
     /// Bytes that may still come before the login, so that nobody can make the server keep the beginning of a large frame. Enough for
     /// AUTH, and for a ping or two; nil once the login holds.
     private var allowance: Int? = 1024
     private var reader = WebSocketReader()
 
-    private(set) var context: ChannelHandlerContext?
-    /// Where frames of others are written; nil before the login, and with TLS.
-    var direct: DirectSocket?
-    var phase = Phase.challenged
+    let admission: AddressLimits.Admission
     /// When the phase must be over; does not matter while active.
     var deadline: NIODeadline
     /// What came in and waits for the end of a pause; no more than the reads of one event bring.
     private var held: ByteBuffer?
     /// Fragments of a message.
     private var fragments: ByteBuffer?
-    /// What answers of the mailbox take that have not been written yet, in bytes.
-    var unreadAnswers = 0
     /// Whether what was written will be flushed.
     var isFlushPlanned = false
     /// Which of the server's CHALLENGEs this connection got.
@@ -101,15 +108,8 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     var nonce: [UInt8]?
     /// The host that the client says it dialed.
     let hint: HostName?
-    var session: Session?
-    /// Pings since the client was last heard, and when the next is due.
-    var unanswered = 0
+    /// When the next ping is due.
     var nextPing = NIODeadline.distantFuture
-    /// Since when nothing can leave, if so.
-    var unwritableSince: NIODeadline?
-    /// The end of a pause for its rate.
-    private var pause: Scheduled<Void>?
-    private var wantsRead = false
 
     init(
         server: ServerContext, connections: LoopConnections, admission: AddressLimits.Admission, hint: HostName?,
@@ -117,6 +117,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
     ) {
         self.isPlain = isPlain
         self.server = server
+        hasMailbox = server.mailbox != nil
         self.connections = connections
         self.admission = admission
         self.hint = hint
@@ -129,6 +130,7 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         self.context = context
         connections.insert(self)
         challenge()
+        readOn()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -142,8 +144,13 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard phase != .closed else { return }
+        take(unwrapInboundIn(data))
+        readOn()
+    }
+
+    private func take(_ bytes: ByteBuffer) {
         unanswered = 0
-        var input = unwrapInboundIn(data)
+        var input = bytes
         if let left = allowance {
             allowance = left - input.readableBytes
             guard left >= input.readableBytes else { return close(.frameTooLarge, reason: "frame too large") }
@@ -158,12 +165,13 @@ final class ConnectionHandler: ChannelDuplexHandler, SweptConnection {
         if isPlain { connections.readBuffers.give(input) }
     }
 
+    /// Asks for more, now or at the end of a pause.
+    private func readOn() {
+        if isPaused { wantsRead = true } else { context?.read() }
+    }
+
     /// Nobody behind this one waits for it.
     func channelReadComplete(context: ChannelHandlerContext) {}
-
-    func read(context: ChannelHandlerContext) {
-        if isPaused { wantsRead = true } else { context.read() }
-    }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         unwritableSince = context.channel.isWritable ? nil : .now()

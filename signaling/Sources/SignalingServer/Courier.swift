@@ -22,7 +22,7 @@ final class Inbox: Sendable {
     private func deliver() {
         var outboxes: [Outbox] = []
         woken.withLockedValue { swap(&$0, &outboxes) }
-        for outbox in outboxes { outbox.handler.value?.drain() }
+        for outbox in outboxes { outbox.handler.value.drain(outbox) }
     }
 }
 
@@ -85,7 +85,7 @@ final class Courier {
         // Writing wakes nobody, but may let those go on who wait, and they may.
         var outboxes: [Outbox] = []
         swap(&outboxes, &outgoing[own])
-        for outbox in outboxes { outbox.handler.value?.drain() }
+        for outbox in outboxes { outbox.handler.value.drain(outbox) }
         outboxes.removeAll(keepingCapacity: true)
         if outgoing[own].isEmpty { outgoing[own] = outboxes }
     }

@@ -63,7 +63,7 @@ struct Listener {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.tcpOption(Self.notSentLowWater), value: 128 * 1024)
-            .childChannelOption(.maxMessagesPerRead, value: 2)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.recvAllocator, value: recvAllocator)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
             .childChannelInitializer { [context, connections, certificates] channel in
@@ -113,11 +113,10 @@ struct Listener {
             let pipeline = channel.pipeline.syncOperations
             pipeline.removeHandler(http, promise: nil)
             let hint = request.headers.first(name: "host").flatMap(OwnHosts.host(inHeader:))
+            try channel.syncOptions?.setOption(.autoRead, value: false)
             if isPlain {
                 try channel.syncOptions?.setOption(
-                    .recvAllocator,
-                    value: ReadBufferAllocator(
-                        shared: NIOLoopBound(connections.readBuffers, eventLoop: channel.eventLoop)))
+                    .recvAllocator, value: ReadBufferAllocator(shared: connections.readBuffers))
             }
             try pipeline.addHandler(
                 ConnectionHandler(

@@ -15,7 +15,7 @@ final class LoopConnections {
     /// Which of the server's loops it is.
     let number: Int
     let courier: Courier
-    let readBuffers = ReadBuffers()
+    let readBuffers: ReadBuffers
     private var members: [ObjectIdentifier: any SweptConnection] = [:]
     private var timer: RepeatedTask?
 
@@ -23,6 +23,7 @@ final class LoopConnections {
     init(number: Int, courier: Courier, eventLoop: any EventLoop) {
         self.number = number
         self.courier = courier
+        readBuffers = ReadBuffers(eventLoop)
     }
 
     func insert(_ member: any SweptConnection) {

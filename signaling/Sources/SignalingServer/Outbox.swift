@@ -49,20 +49,21 @@ final class Outbox: Sendable {
     }
 
     private struct State {
+        // The flags beside the lock, for the processor's caches.
         var isOpen = true
-        var relay: RelayQueue?
-        var signals = SignalQueue()
-        var waiters: [Outbox] = []
         var isStalled = false
         /// Whether the handler will hear that there is new mail.
         var isMailAnnounced = false
         /// Whether the handler knows that there is something, or will when its channel is writable again.
         var isAwake = false
+        var waiters: [Outbox] = []
+        var signals = SignalQueue()
+        var relay: RelayQueue?
     }
 
     let eventLoop: any EventLoop
-    /// Nil once closed. Used on that event loop.
-    let handler: NIOLoopBoundBox<ConnectionHandler?>
+    /// Used on that event loop. The two hold each other until the session ends.
+    let handler: NIOLoopBound<ConnectionHandler>
     /// The number of that event loop.
     let loop: Int
     /// Which of the server's CHALLENGEs the connection got: the later one is the peer's.
@@ -78,7 +79,7 @@ final class Outbox: Sendable {
         self.order = order
         relayLimit = limits.relayQueueBytes
         signalLimit = limits.signalQueueFrames
-        self.handler = NIOLoopBoundBox(handler, eventLoop: eventLoop)
+        self.handler = NIOLoopBound(handler, eventLoop: eventLoop)
         state = NIOLockedValueBox(State())
     }
 
@@ -130,7 +131,7 @@ final class Outbox: Sendable {
 
     /// Tells the sender behind this outbox that a receiver has room; from any thread.
     func resumed() {
-        eventLoop.execute { [handler] in handler.value?.resumeSignal() }
+        eventLoop.execute { [handler] in handler.value.resumeSignal() }
     }
 
     /// There is new mail for the client; from any thread.
@@ -142,13 +143,13 @@ final class Outbox: Sendable {
         guard isNews else { return }
         eventLoop.execute { [self] in
             state.withLockedValue { $0.isMailAnnounced = false }
-            handler.value?.mailCame()
+            handler.value.mailCame()
         }
     }
 
     /// Tells the client that a newer login took over; from any thread.
     func replace() {
-        eventLoop.execute { [handler] in handler.value?.replaced() }
+        eventLoop.execute { [handler] in handler.value.replaced() }
     }
 
     /// Adds to `batch` what to write now, SIGNAL first; nothing when there is nothing. On the event loop.
@@ -189,8 +190,7 @@ final class Outbox: Sendable {
     ///
     /// - Returns: the signals that were not written, and who waited for room.
     func close() -> (signals: [Signal], waiters: [Outbox]) {
-        handler.value = nil
-        return state.withLockedValue { state in
+        state.withLockedValue { state in
             var signals: [Signal] = []
             while let signal = state.signals.popFirst() { signals.append(signal) }
             defer { state = State(isOpen: false) }
