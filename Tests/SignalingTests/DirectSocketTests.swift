@@ -12,13 +12,17 @@ import Wire
     private final class Server: ChannelInboundHandler, Sendable {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
+        let done = Recorder<Void>()
         private let body: @Sendable (ChannelHandlerContext) -> EventLoopFuture<Void>
 
         init(_ body: @escaping @Sendable (ChannelHandlerContext) -> EventLoopFuture<Void>) { self.body = body }
 
         func channelActive(context: ChannelHandlerContext) {
             let channel = context.channel
-            body(context).whenComplete { _ in channel.close(promise: nil) }
+            body(context).whenComplete { [done] _ in
+                done.append(())
+                channel.close(promise: nil)
+            }
         }
     }
 
@@ -26,14 +30,16 @@ import Wire
     private static func received(
         _ body: @escaping @Sendable (ChannelHandlerContext) -> EventLoopFuture<Void>
     ) async throws -> [UInt8] {
+        let server = Server(body)
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.socketOption(.so_sndbuf), value: 16 * 1024)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Server(body)) }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(server) }
             }
             .bind(host: "127.0.0.1", port: 0).get()
         let client = try await RawConnection.connect(try #require(listener.localAddress), receiveBuffer: 8192)
         let bytes = try await client.readToEnd()
+        try await server.done.next("the end of what the server does") { $0 }
         try await listener.close()
         return bytes
     }
