@@ -201,7 +201,9 @@ let package = Package(
 
 // The fuzz targets are part of the tests, because they look inside the modules, which only a build for testing allows. For
 // the fuzzer they are a library instead: it needs libFuzzer's main and is optimised. See scripts/fuzz.
-let fuzzed: [Target.Dependency] = ["Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "Wire"]
+let fuzzed: [Target.Dependency] = [
+    "Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "SignalingServer", "Wire", nioCore, nioWebSocket,
+]
 if Context.environment["SOTTO_FUZZ"] == nil {
     package.targets.append(tests("FuzzTests", fuzzed, resources: [.copy("Corpus")]))
 } else {

@@ -131,7 +131,8 @@ enum ModuleGraph {
         // Fuzzing.
         rule(
             "FuzzTargets", .session, folder: "Tests/FuzzTests/Targets",
-            own: ["Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "Wire"], foreign: [],
+            own: ["Identity", "Noise", "Paths", "Ratchet", "SecureTransport", "SignalingServer", "Wire"],
+            foreign: ["NIOCore", "NIOWebSocket"],
             "It calls what reads bytes from outside, and needs nothing else."),
         rule(
             "Fuzzer", .program, folder: "Tests/Fuzzer", own: ["CSodium", "FuzzTargets"], foreign: ["Glibc"],

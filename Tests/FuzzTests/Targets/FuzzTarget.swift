@@ -33,7 +33,7 @@ package struct FuzzTarget: Sendable {
     }
 
     /// All targets.
-    package static let all: [FuzzTarget] = wire + text + identity + noise + ratchet + transport + sessions
+    package static let all: [FuzzTarget] = wire + server + text + identity + noise + ratchet + transport + sessions
 
     /// The target of this name.
     package static func named(_ name: String) -> FuzzTarget? {
