@@ -56,8 +56,10 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNGTCP2", pkgConfig: "libngtcp2", providers: [.apt(["libngtcp2-dev"])]),
         .systemLibrary(name: "CNATPMP", providers: [.apt(["libnatpmp-dev"])]),
+        .systemLibrary(name: "CMiniUPnP", pkgConfig: "miniupnpc", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
+        .target(name: "CConfine"),
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium", crypto]),
@@ -69,7 +71,8 @@ let package = Package(
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
-        library("PortMapping", ["CNATPMP", "Wire"]),
+        library("PortMapping", ["CConfine", "CNATPMP", "Wire"]),
+        library("GatewayHelper", ["CConfine", "CMiniUPnP", "PortMapping", "Wire"]),
         library("SecureTransport", ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
@@ -91,9 +94,8 @@ let package = Package(
         .executableTarget(
             name: "sotto",
             dependencies: [
-                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient",
-                "Vault",
-                "Wire", argumentParser, logging, nioConcurrency, nioPosix,
+                "CQREncode", "CSodium", "GatewayHelper", "Identity", "Messenger", "Noise", "Paths", "Peering",
+                "PortMapping", "SignalingClient", "Vault", "Wire", argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),
 
@@ -123,7 +125,7 @@ let package = Package(
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
-        tests("PortMappingTests", ["PortMapping", "Wire"]),
+        tests("PortMappingTests", ["GatewayHelper", "PortMapping", "TestTools", "Wire"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "TestTools", "Wire"]),
