@@ -17,6 +17,9 @@ static int add_actions(posix_spawn_file_actions_t *actions, int descriptor) {
     if (result == 0) {
         result = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
     }
+    if (result == 0) {
+        result = posix_spawn_file_actions_addchdir_np(actions, "/");
+    }
     return result;
 }
 

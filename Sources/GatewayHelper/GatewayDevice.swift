@@ -10,10 +10,13 @@ struct GatewayDevice {
     private static let hops: UInt8 = 2
     /// Descriptions that are fetched at most; a gateway says the same of itself for each type that is looked for.
     private static let maximumDescriptions = 4
+    /// What routers answer to; the last one is for those that answer to nothing else.
     private static let types = [
         "urn:schemas-upnp-org:device:InternetGatewayDevice:1", "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
         "urn:schemas-upnp-org:service:WANIPConnection:1", "urn:schemas-upnp-org:service:WANPPPConnection:1",
+        anyDevice,
     ]
+    private static let anyDevice = "upnp:rootdevice"
     private static let services = [
         "urn:schemas-upnp-org:service:WANIPConnection:", "urn:schemas-upnp-org:service:WANPPPConnection:",
     ]
@@ -42,16 +45,19 @@ struct GatewayDevice {
         // No socket of minissdpd, any local port, IPv4; all types at once, so that one answer does not hide another.
         let first = upnpDiscoverDevices(list, searchTime, "\(local)", "", 0, 0, hops, &error, 1)
         defer { freeUPNPDevlist(first) }
-        var found: [String] = []
+        var (routers, others): ([String], [String]) = ([], [])
         var next = first
-        while let device = next, found.count < maximumDescriptions {
-            next = device.pointee.pNext
-            guard let url = device.pointee.descURL.flatMap({ text($0, gateway) }), !found.contains(url) else {
-                continue
+        while let device = next?.pointee {
+            next = device.pNext
+            guard let url = device.descURL.flatMap({ text($0, gateway) }) else { continue }
+            let isAny = device.st.map { strcmp($0, anyDevice) == 0 } ?? true
+            if isAny {
+                if others.count < maximumDescriptions, !others.contains(url) { others.append(url) }
+            } else if routers.count < maximumDescriptions, !routers.contains(url) {
+                routers.append(url)
             }
-            found.append(url)
         }
-        return found
+        return Array((routers + others.filter { !routers.contains($0) }).prefix(maximumDescriptions))
     }
 
     /// The services of a description that map ports, two at most, whose control URLs are at the gateway's address.

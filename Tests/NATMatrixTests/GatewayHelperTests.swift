@@ -140,6 +140,15 @@ struct GatewayHelperTests {
         }
     }
 
+    @Test func aGatewayThatDoesNotAnswerIsGivenUp() async throws {
+        try await Home.with { home in
+            let gateway = try await home.site.startPortMapping(.standIn, speaking: .upnp, .mute)
+            let helper = try home.helper()
+            #expect(try await home.ask(helper, home.search) == "none")
+            #expect(gateway.lines.contains { $0.text.hasPrefix("GET") })
+        }
+    }
+
     @Test(arguments: ["find 1.2.3.4", "rm -rf", "map 0 0 0", String(repeating: "a", count: 200), "\u{1b}[2J"])
     func aQuestionThatIsNoneEndsIt(question: String) async throws {
         try await Home.with { home in

@@ -4,7 +4,7 @@
 #include <sys/types.h>
 
 /// Starts a program with an empty environment, in a session of its own. Its standard input and output are `descriptor`, standard error is
-/// /dev/null, and it inherits no other descriptor. Returns 0, or the error's number.
+/// /dev/null, it inherits no other descriptor, and its directory is the root. Returns 0, or the error's number.
 int sotto_spawn_bare(pid_t *process, const char *path, char *const *arguments, int descriptor);
 
 /// Takes from this process, for good, what it does not need: privileges, memory beyond `memory` more bytes, processor time beyond `seconds`,
