@@ -7,6 +7,9 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
     /// A few lines of Python, for machines without it.
     case standIn = "stand-in"
 
+    /// Where UPnP-IGD has its descriptions, by HTTP.
+    package static let descriptionPort: UInt16 = 5_000
+
     /// What it answers to; the other one is silent.
     package enum Language: String, Sendable, CaseIterable, CustomStringConvertible {
         case natPMP = "NAT-PMP"
@@ -50,7 +53,7 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
         listening_ip=lan
         enable_natpmp=\(language == .natPMP ? "yes" : "no")
         enable_upnp=\(language == .upnp ? "yes" : "no")
-        port=5000
+        port=\(descriptionPort)
         ipv6_disable=yes
         upnp_table_name=portmap
         upnp_nat_table_name=portmap
@@ -139,6 +142,10 @@ extension LabSite {
             daemon.arguments(addresses, external: external, configuration: configuration, language, habit),
             network: router, environment: laboratoryEnvironment(adding: [:]), directory: nil)
         portMapping.withLock { $0 = process }
+        if daemon == .standIn, language == .upnp {
+            try await StandInIGD.waitUntilReady(process)
+            return process
+        }
         try await holder.script(
             "for i in $(seq 200); do ss -Huln sport = \(language.port) | grep -q . && exit 0; sleep 0.05; done; exit 1",
             network: router)

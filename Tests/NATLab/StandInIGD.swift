@@ -42,6 +42,11 @@ package enum StandInIGD {
         ["-u", "-c", script, inside, outside] + habit.arguments
     }
 
+    /// Returns when it answers.
+    static func waitUntilReady(_ process: LabProcess) async throws {
+        _ = try await process.nextLine("READY", within: .seconds(60)) { $0 == "READY" }
+    }
+
     private static let script = """
         import http.server, re, socket, subprocess, sys, threading
         inside, outside, *habits = sys.argv[1:]
@@ -144,7 +149,7 @@ extension LabHost {
     package func startStandInIGD() async throws -> LabProcess {
         let address = address4 ?? ""
         let process = try spawn("python3", StandInIGD.arguments(inside: address, outside: "11.0.0.200"))
-        _ = try await process.nextLine("READY") { $0 == "READY" }
+        try await StandInIGD.waitUntilReady(process)
         return process
     }
 }
