@@ -23,7 +23,7 @@ static int add_actions(posix_spawn_file_actions_t *actions, int descriptor) {
     return result;
 }
 
-int sotto_spawn_bare(pid_t *process, const char *path, char *const *arguments, int descriptor) {
+int sotto_spawn_bare(int *process, const char *path, char *const *arguments, int descriptor) {
     char *const environment[] = {NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
