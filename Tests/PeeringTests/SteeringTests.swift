@@ -4,6 +4,7 @@ import Identity
 import NIOCore
 import Paths
 import PeerLab
+import TestTools
 import Testing
 import Wire
 
