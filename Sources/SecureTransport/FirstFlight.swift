@@ -10,6 +10,9 @@ struct FirstFlight {
     private var repeats: ArraySlice<[UInt8]> = []
     private var isRecording = true
 
+    /// Whether it was sent more than once.
+    var wasRepeated: Bool { !isRecording && !packets.isEmpty }
+
     /// Keeps a packet written, until the first timeout.
     mutating func record(_ packet: UnsafeRawBufferPointer) {
         guard isRecording, packets.count < Self.maximumPackets, !packet.isEmpty else { return }

@@ -124,7 +124,7 @@ package struct SessionConfiguration: Sendable {
     /// Packets sealed or opened with one key before the caller updates it.
     package var keyUpdateInterval: UInt64 = 1 << 22
     /// See `docs/decisions/010-congestion-control.md`.
-    package var congestionControl = CongestionControl.cubic
+    package var congestionControl = CongestionControl.bbr2
     /// Packets that may be sealed with one key, and packets that may fail to open, where that is to be less than RFC 9001 §6.6 allows. At the first the
     /// keys are updated, or else the session ends, at the second it ends.
     package var confidentialityLimit = UInt64.max

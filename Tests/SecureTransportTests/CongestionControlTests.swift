@@ -61,6 +61,29 @@ import Testing
         #expect(rate(network, server, stream, for: .seconds(3)) > 0.6 * 50e6)
     }
 
+    /// A round trip of 0.2 ms at 1 Gbit/s is 17 packets: sent ten by ten, each burst would cost a turn of both programs.
+    @Test func aLocalNetworkGetsLargeBursts() throws {
+        let local = Link(delay: .microseconds(100), bitsPerSecond: 1e9, queueLimit: .milliseconds(5))
+        let network = try network(Self.bbr2, relay: local)
+        let server = try #require(network.server)
+        let stream = try network.client.session.openStream(bidirectional: false)
+        network.client.send(pattern(60_000_000), on: stream)
+        #expect(rate(network, server, stream, for: .milliseconds(400)) > 0.8 * 1e9)
+        let connection = network.client.session.connection
+        #expect(connection.sendQuantum > 40_000)
+        #expect(connection.estimates.window >= 3 * connection.sendQuantum)
+    }
+
+    /// What a burst may be, a cheap switch may not hold.
+    @Test func aLocalNetworkWithShortQueuesStillCarriesMost() throws {
+        let local = Link(delay: .microseconds(100), bitsPerSecond: 1e9, queueLimit: .microseconds(500))
+        let network = try network(Self.bbr2, relay: local)
+        let server = try #require(network.server)
+        let stream = try network.client.session.openStream(bidirectional: false)
+        network.client.send(pattern(60_000_000), on: stream)
+        #expect(rate(network, server, stream, for: .milliseconds(400)) > 0.7 * 1e9)
+    }
+
     @Test(arguments: CongestionControl.allCases) func whatWasLearnedOfAPathIsForgotten(
         control: CongestionControl
     ) throws {
@@ -96,5 +119,28 @@ import Testing
         #expect(network.run(for: .seconds(100)) { server.receivedCount[stream] == 3_000_000 })
         network.client.session.close(code: 0, reason: "", now: network.now)
         #expect(!network.client.session.connection.pathChanged(now: network.now.nanoseconds))
+    }
+
+    /// Who is called may take seconds to answer, and the caller calls on: the first round trip that is measured is one of seconds.
+    @Test(arguments: CongestionControl.allCases, [0, 150, 1_100, 6_700])
+    func aCallThatIsAnsweredLateCompletesAtOnceAndThenRunsAtFullRate(control: CongestionControl, late: Int64) throws {
+        var configuration = SessionConfiguration()
+        configuration.congestionControl = control
+        let network = try VirtualNetwork(
+            client: configuration, server: configuration,
+            relay: Link(delay: .milliseconds(5), bitsPerSecond: 50e6, queueLimit: .milliseconds(20)),
+            greeting: VirtualNetwork.longGreeting)
+        network[.relay, from: .client].isDark = true
+        network.run(for: .milliseconds(late))
+        network[.relay, from: .client].isDark = false
+        // The caller calls again with its probe timeout, which doubles.
+        try #require(network.run(for: .seconds(30)) { network.client.isConnected })
+        #expect(network.run(for: .milliseconds(100)) { network.server?.isConnected == true })
+        let server = try #require(network.server)
+        for (end, other) in [(network.client, server), (server, network.client)] {
+            let stream = try end.session.openStream(bidirectional: false)
+            end.send(pattern(2_000_000), on: stream)
+            #expect(network.run(for: .seconds(2)) { other.receivedCount[stream] == 2_000_000 })
+        }
     }
 }
