@@ -1,7 +1,7 @@
 package import Identity
 package import Messenger
 import NIOConcurrencyHelpers
-import TestTools
+package import TestTools
 import Vault
 
 /// A messenger on a thread of its own, and everything it told.

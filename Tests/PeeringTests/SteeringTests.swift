@@ -45,11 +45,7 @@ import Wire
 
     @Test func theRelayHasNoDataPlane() async throws {
         try await Lab.run { lab in
-            let alice = try await TestNode.online(lab, policy: .relay)
-            let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
-            alice.accept(bob.id)
-            try await alice.connect(to: bob.id)
-            try await alice.opened()
+            let (alice, bob) = try await relayed(lab)
             let report = try await alice.perform { $0.session(with: bob.id)?.currentPath }
             #expect(report?.kind == .relay && report?.dataPlane == nil)
             for node in [alice, bob] { try await node.stop() }
@@ -103,11 +99,7 @@ import Wire
     /// What a port search finds is read as steered sockets are, and a fresh find takes its place.
     @Test func aSocketThatASearchFoundIsReadTheSameWay() async throws {
         try await Lab.run { lab in
-            let alice = try await TestNode.online(lab, policy: .relay)
-            let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
-            alice.accept(bob.id)
-            try await alice.connect(to: bob.id)
-            for node in [alice, bob] { try await node.read("hi ") }
+            let (alice, bob) = try await relayed(lab)
             for _ in 0..<2 {
                 try await find(alice, bob)
                 try await eventually("the found path carries the session") {
@@ -123,6 +115,16 @@ import Wire
     }
 
     // MARK: Helpers
+
+    /// Two nodes with a session that looks for no direct path.
+    private func relayed(_ lab: Lab) async throws -> (alice: TestNode, bob: TestNode) {
+        let alice = try await TestNode.online(lab, policy: .relay)
+        let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
+        alice.accept(bob.id)
+        try await alice.connect(to: bob.id)
+        for node in [alice, bob] { try await node.read("hi ") }
+        return (alice, bob)
+    }
 
     /// As if a search had found a socket on each side.
     private func find(_ alice: TestNode, _ bob: TestNode) async throws {
