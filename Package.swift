@@ -30,6 +30,13 @@ let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhist
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
+// Intel's library has its own instruction set only; CMultiBuffer offers nothing elsewhere.
+#if arch(x86_64)
+    let multiBuffer: [LinkerSetting] = [.linkedLibrary("IPSec_MB")]
+#else
+    let multiBuffer: [LinkerSetting] = []
+#endif
+
 let package = Package(
     name: "sotto",
     platforms: [.macOS(.v15)],
@@ -58,6 +65,7 @@ let package = Package(
         .systemLibrary(name: "CNATPMP", providers: [.apt(["libnatpmp-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
+        .target(name: "CMultiBuffer", dependencies: ["CSodium"], linkerSettings: multiBuffer),
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium", crypto]),
@@ -70,7 +78,9 @@ let package = Package(
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
         library("PortMapping", ["CNATPMP", "Wire"]),
-        library("SecureTransport", ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
+        library(
+            "SecureTransport",
+            ["CMultiBuffer", "CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),

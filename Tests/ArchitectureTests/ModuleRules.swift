@@ -65,7 +65,7 @@ enum ModuleGraph {
         ),
         rule(
             "SecureTransport", .driver,
-            own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            own: ["CMultiBuffer", "CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
@@ -221,15 +221,14 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSessionLoopback", "CSodium", "CSotto",
-        "CTestTools",
+        "CMultiBuffer", "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSessionLoopback",
+        "CSodium", "CSotto", "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
-        "CNATLab": "NATLab", "CNATPMP": "PortMapping", "CNGTCP2": "SecureTransport", "CNice": "ICE",
-        "COpenSSL": "SecureTransport", "CQREncode": "sotto",
-        "CTestTools": "TestTools",
+        "CMultiBuffer": "SecureTransport", "CNATLab": "NATLab", "CNATPMP": "PortMapping", "CNGTCP2": "SecureTransport",
+        "CNice": "ICE", "COpenSSL": "SecureTransport", "CQREncode": "sotto", "CTestTools": "TestTools",
     ]
 
     static func rule(for module: String) -> ModuleRule? {
