@@ -128,7 +128,9 @@ let package = Package(
 
         // Tests: one target per module, what several of them need, and the laboratory.
         .target(name: "CTestTools", path: "Tests/CTestTools"),
-        .target(name: "TestTools", dependencies: ["CTestTools"], path: "Tests/TestTools", swiftSettings: strict),
+        .target(
+            name: "TestTools", dependencies: ["CTestTools", nioConcurrency], path: "Tests/TestTools",
+            swiftSettings: strict),
         tests("NoiseTests", ["Noise", "TestTools"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
@@ -183,7 +185,7 @@ let package = Package(
             "PeeringTests",
             [
                 "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
-                "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
+                "SignalingServer", "TestTools", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
             "MessengerTests",

@@ -173,8 +173,10 @@ enum ModuleGraph {
 
         // What tests need whatever they test.
         rule(
-            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Dispatch", "Foundation"],
-            "It starts programs, keeps folders and watches deadlines for tests, and knows nothing of what is tested."),
+            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"],
+            foreign: ["Dispatch", "Foundation", "NIOConcurrencyHelpers"],
+            "It starts programs, keeps folders and events, and watches deadlines for tests, and knows nothing of what is tested."
+        ),
 
         // Peers under test, without NATs.
         rule(
