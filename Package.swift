@@ -30,6 +30,13 @@ let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhist
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
+// Intel's library has its own instruction set only; CMultiBuffer offers nothing elsewhere.
+#if arch(x86_64)
+    let multiBuffer: [LinkerSetting] = [.linkedLibrary("IPSec_MB")]
+#else
+    let multiBuffer: [LinkerSetting] = []
+#endif
+
 let package = Package(
     name: "sotto",
     platforms: [.macOS(.v15)],
@@ -60,6 +67,7 @@ let package = Package(
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
         .target(name: "CConfine"),
+        .target(name: "CMultiBuffer", dependencies: ["COpenSSL"], linkerSettings: multiBuffer),
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium", crypto]),
@@ -73,7 +81,9 @@ let package = Package(
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
         library("PortMapping", ["CConfine", "CNATPMP", "Wire"]),
         library("GatewayHelper", ["CConfine", "CMiniUPnP", "PortMapping", "Wire"]),
-        library("SecureTransport", ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
+        library(
+            "SecureTransport",
+            ["CMultiBuffer", "CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
@@ -120,7 +130,9 @@ let package = Package(
 
         // Tests: one target per module, what several of them need, and the laboratory.
         .target(name: "CTestTools", path: "Tests/CTestTools"),
-        .target(name: "TestTools", dependencies: ["CTestTools"], path: "Tests/TestTools", swiftSettings: strict),
+        .target(
+            name: "TestTools", dependencies: ["CTestTools", nioConcurrency], path: "Tests/TestTools",
+            swiftSettings: strict),
         tests("NoiseTests", ["Noise", "TestTools"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
@@ -176,7 +188,7 @@ let package = Package(
             "PeeringTests",
             [
                 "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
-                "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
+                "SignalingServer", "TestTools", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
             "MessengerTests",

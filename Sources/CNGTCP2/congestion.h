@@ -88,10 +88,10 @@ static inline void sotto_ngtcp2_congestion_reset(sotto_ngtcp2_congestion congest
 
 // To be called when acknowledgements were read. BBR's send quantum is what its pacing rate (bytes a nanosecond; 0 for CUBIC) sends in a millisecond, 64 KiB at
 // most, and its window is three of them at least (draft-cardwell-iccrg-bbr-congestion-control-02 §4.6.3, §4.6.4.2). ngtcp2 takes the round trip in place of the
-// millisecond: on a local network that is a few packets, and each costs its own turn.
+// millisecond: on a local network that is a few packets, and each costs its own turn. Where round trips are longer than 1.5 ms, the window is larger anyway.
 static inline void sotto_ngtcp2_congestion_widen(sotto_ngtcp2_congestion congestion) {
     ngtcp2_conn_stat *stat = congestion.stat;
-    if (stat == NULL || !(stat->pacing_rate > 0)) return;
+    if (stat == NULL || stat->min_rtt > 1500000 || !(stat->pacing_rate > 0)) return;
     double millisecond = stat->pacing_rate * 1e6;
     size_t quantum = millisecond < 65536 ? (size_t)millisecond : 65536;
     if (stat->send_quantum < quantum) stat->send_quantum = quantum;
