@@ -30,6 +30,13 @@ let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhist
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
+// Intel's library has its own instruction set only; CMultiBuffer offers nothing elsewhere.
+#if arch(x86_64)
+    let multiBuffer: [LinkerSetting] = [.linkedLibrary("IPSec_MB")]
+#else
+    let multiBuffer: [LinkerSetting] = []
+#endif
+
 let package = Package(
     name: "sotto",
     platforms: [.macOS(.v15)],
@@ -56,8 +63,11 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNGTCP2", pkgConfig: "libngtcp2", providers: [.apt(["libngtcp2-dev"])]),
         .systemLibrary(name: "CNATPMP", providers: [.apt(["libnatpmp-dev"])]),
+        .systemLibrary(name: "CMiniUPnP", pkgConfig: "miniupnpc", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
+        .target(name: "CConfine"),
+        .target(name: "CMultiBuffer", dependencies: ["COpenSSL"], linkerSettings: multiBuffer),
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium", crypto]),
@@ -69,8 +79,11 @@ let package = Package(
 
         // 2: drivers, one outside thing each.
         library("ICE", ["CNice", "CSodium", "CSotto", "Wire"]),
-        library("PortMapping", ["CNATPMP", "Wire"]),
-        library("SecureTransport", ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
+        library("PortMapping", ["CConfine", "CNATPMP", "Wire"]),
+        library("GatewayHelper", ["CConfine", "CMiniUPnP", "PortMapping", "Wire"]),
+        library(
+            "SecureTransport",
+            ["CMultiBuffer", "CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"]),
         library(
             "SignalingClient",
             ["Identity", "Wire", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket]),
@@ -91,9 +104,8 @@ let package = Package(
         .executableTarget(
             name: "sotto",
             dependencies: [
-                "CQREncode", "CSodium", "Identity", "Messenger", "Noise", "Paths", "Peering", "SignalingClient",
-                "Vault",
-                "Wire", argumentParser, logging, nioConcurrency, nioPosix,
+                "CQREncode", "CSodium", "GatewayHelper", "Identity", "Messenger", "Noise", "Paths", "Peering",
+                "PortMapping", "SignalingClient", "Vault", "Wire", argumentParser, logging, nioConcurrency, nioPosix,
             ],
             swiftSettings: strict),
 
@@ -118,12 +130,15 @@ let package = Package(
 
         // Tests: one target per module, what several of them need, and the laboratory.
         .target(name: "CTestTools", path: "Tests/CTestTools"),
-        .target(name: "TestTools", dependencies: ["CTestTools"], path: "Tests/TestTools", swiftSettings: strict),
+        .target(
+            name: "TestTools", dependencies: ["CTestTools", nioConcurrency], path: "Tests/TestTools",
+            swiftSettings: strict),
         tests("NoiseTests", ["Noise", "TestTools"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
         tests("WireTests", ["Wire"]),
         tests("PathsTests", ["Paths"]),
-        tests("PortMappingTests", ["PortMapping", "Wire"]),
+        .executableTarget(name: "confinement-probe", dependencies: ["CConfine"], path: "Tests/ConfinementProbe"),
+        tests("PortMappingTests", ["GatewayHelper", "PortMapping", "TestTools", "Wire", "confinement-probe"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
         tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "TestTools", "Wire"]),
@@ -173,7 +188,7 @@ let package = Package(
             "PeeringTests",
             [
                 "PeerLab", "Peering", "ICE", "Identity", "Paths", "PortSearch", "SecureTransport", "SignalingClient",
-                "SignalingServer", "Wire", nioConcurrency, nioCore, nioPosix,
+                "SignalingServer", "TestTools", "Wire", nioConcurrency, nioCore, nioPosix,
             ]),
         tests(
             "MessengerTests",

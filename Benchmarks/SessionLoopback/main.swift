@@ -8,6 +8,10 @@ import SecureTransport
 //
 //   session-loopback server PORT BYTES CIPHER &  session-loopback client PORT BYTES CIPHER
 //
+// Or new sessions, one after the other in one process:
+//
+//   session-loopback sessions COUNT [hybrid|classical]
+//
 // CIPHER: 1 ChaCha20-Poly1305, 2 AES-256-GCM. The client writes BYTES to one stream, the server answers one byte when it has read them.
 
 /// One end: a session, a socket, and a loop around both.
@@ -150,10 +154,14 @@ final class End {
 }
 
 let arguments = CommandLine.arguments
+if arguments.count >= 3, arguments[1] == "sessions", let count = Int(arguments[2]), count > 0 {
+    try NewSessions(arguments.last == "classical" ? .classical : .hybrid).run(count)
+    exit(0)
+}
 guard arguments.count >= 5, let port = UInt16(arguments[2]), let total = Int(arguments[3]),
     let cipher = UInt8(arguments[4]).flatMap(PacketCipher.init(rawValue:))
 else {
-    print("usage: session-loopback server|client PORT BYTES 1|2")
+    print("usage: session-loopback server|client PORT BYTES 1|2, or session-loopback sessions COUNT [hybrid|classical]")
     exit(64)
 }
 let end = try End(

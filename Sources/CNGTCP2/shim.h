@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reset.h"
+#include "congestion.h"
 
 // Memory for ngtcp2 that is wiped when it is freed: ngtcp2 keeps copies of traffic secrets and decrypted packets, and
 // frees them as they are.

@@ -1,6 +1,6 @@
 #pragma once
 
-// What Sotto uses of OpenSSL's libcrypto: two AEADs through EVP, with a context that is kept for the life of a key. The
+// What Sotto uses of OpenSSL's libcrypto: two AEADs and a block cipher through EVP, with a context that is kept for the life of a key. The
 // sequences of calls are here, because two of them are variadic or macros, and because they stay together.
 
 #include <limits.h>
@@ -51,4 +51,21 @@ static inline int sotto_evp_open(EVP_CIPHER_CTX *context, uint8_t *output, const
         return 1;
     OPENSSL_cleanse(output, size);
     return 0;
+}
+
+// A context for encrypting single blocks with AES-256 (ECB), key of 32 bytes; NULL when OpenSSL has no memory for it or refuses the key.
+static inline EVP_CIPHER_CTX *sotto_evp_block_new(const EVP_CIPHER *cipher, const uint8_t *key) {
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    if (context == NULL) return NULL;
+    if (EVP_CIPHER_get_key_length(cipher) == 32 && EVP_CIPHER_get_block_size(cipher) == 16 &&
+        EVP_EncryptInit_ex2(context, cipher, key, NULL, NULL) == 1 && EVP_CIPHER_CTX_set_padding(context, 0) == 1)
+        return context;
+    EVP_CIPHER_CTX_free(context);
+    return NULL;
+}
+
+// Encrypts one block of 16 bytes. Returns 1, or 0 on failure.
+static inline int sotto_evp_block(EVP_CIPHER_CTX *context, uint8_t *output, const uint8_t *input) {
+    int written;
+    return EVP_EncryptUpdate(context, output, &written, input, 16) == 1 && written == 16;
 }

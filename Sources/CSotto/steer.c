@@ -119,6 +119,21 @@ int sotto_steer_set_gro(int fd, bool on) {
     return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, sizeof value) < 0 ? errno : 0;
 }
 
+// A receiving buffer for bursts, and many datagrams in one read, as far as the kernel lets us.
+static void receive_much(int fd) {
+    // Better larger than the system allows to everybody, but it need not be.
+    int size = RECEIVE_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    (void)sotto_steer_set_gro(fd, true);
+}
+
+int sotto_steer_dedicate(int fd, const struct sockaddr *remote, socklen_t remote_length) {
+    (void)remote_length;
+    receive_much(fd);
+    return attach_filter(fd, remote);
+}
+
 // The second socket, bound and filtered, but with no choice attached yet.
 static int join(int fd, const struct sockaddr *local, socklen_t length, const struct sockaddr *remote) {
     int one = 1;
@@ -130,11 +145,7 @@ static int join(int fd, const struct sockaddr *local, socklen_t length, const st
         error = errno;
     if (error == 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0)
         error = errno;
-    // Better larger than the system allows to everybody, but it need not be.
-    int size = RECEIVE_BUFFER;
-    if (setsockopt(second, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
-        (void)setsockopt(second, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    (void)sotto_steer_set_gro(second, true);
+    receive_much(second);
     if (error == 0 && bind(second, local, length) < 0)
         error = errno;
     if (error != 0)

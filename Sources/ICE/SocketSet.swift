@@ -86,16 +86,16 @@ package final class SocketSet {
         return Datagram(socket: socket, from: endpoint, bytes: Array(buffer[..<length]))
     }
 
-    /// Closes a descriptor that ``take(_:remote:)`` gave and nobody reads from.
-    package static func close(_ descriptor: Int32) { Glibc.close(descriptor) }
+    /// Closes the receiving side of a socket that ``take(_:remote:)`` gave and nobody reads.
+    package static func close(_ receiver: SteeredSocket) { Glibc.close(receiver.descriptor) }
 
-    /// Gives a socket away: its sending side towards `remote`, and a descriptor to read from, which the caller owns. Nil, and nothing
+    /// Gives a socket away: its sending side towards `remote`, and its receiving side, whose descriptor the caller owns. Nil, and nothing
     /// changes, when there is no such socket or no descriptor left.
-    package func take(_ socket: Int, remote: Endpoint) -> (sender: PairSocket, descriptor: Int32)? {
+    package func take(_ socket: Int, remote: Endpoint) -> (sender: PairSocket, receiver: SteeredSocket)? {
         guard let descriptor = descriptor(socket) else { return nil }
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0, let sender = PairSocket(owning: copy, remote: SocketAddress(remote)) else { return nil }
         entries[socket].fd = -1
-        return (sender, descriptor)
+        return (sender, sender.dedicate(descriptor))
     }
 }

@@ -6,6 +6,9 @@ import Glibc
 ///
 /// Whoever reads it owns the descriptor and closes it; from then on everything goes to libnice's socket again. Nothing here may be called
 /// after that. It is to be closed before the last `PairSocket` of the same socket goes.
+///
+/// Or the receiving side of a socket that libnice has no part in (``PairSocket/dedicate(_:)``): what is not for it is dropped, and it is
+/// not asked to follow or release.
 // A descriptor and nothing else, so that it can be handed to the event loop that reads it.
 package struct SteeredSocket: Sendable {
     /// What one call of ``read(into:)`` takes at most, in bytes.
@@ -54,6 +57,13 @@ package struct SteeredSocket: Sendable {
 }
 
 extension PairSocket {
+    /// Makes the receiving side of a socket that nobody else reads: `descriptor` is that of the very socket which this sends through.
+    package func dedicate(_ descriptor: Int32) -> SteeredSocket {
+        // Where the kernel refuses, strangers' datagrams come too, and the session does not take them.
+        _ = remoteAddress.withPointer { sotto_steer_dedicate(descriptor, $0, $1) }
+        return SteeredSocket(descriptor: descriptor)
+    }
+
     /// Opens the receiving side of the pair; nil where the kernel does not let us, and then all goes on arriving at libnice's socket.
     package func steer() -> SteeredSocket? {
         let opened = remoteAddress.withPointer { sotto_steer_open(descriptor, $0, $1) }

@@ -55,6 +55,8 @@ package struct BenchmarkReport: Sendable {
     package internal(set) var upload = Transfer()
     /// From the contact to this device.
     package internal(set) var download = Transfer()
+    /// The longest time, in nanoseconds, in which nothing new of the download came, between its first byte and its last.
+    package internal(set) var longestGap: UInt64 = 0
     /// Round trips of ``echoSize`` bytes on the stream, one at a time, in nanoseconds, shortest first.
     package internal(set) var roundTrips: [UInt64] = []
     /// The most memory that this process occupied, in bytes, of what was looked at.

@@ -35,6 +35,8 @@ final class BenchmarkRun {
     private var heardAt: UInt64
     private var heardAmount: UInt64 = 0
     private var toldAt: UInt64 = 0
+    /// When the last of the download came; nil before the first.
+    private var arrivedAt: UInt64?
     private var echo: [UInt8] = []
     private var echoSentAt: UInt64 = 0
 
@@ -132,14 +134,22 @@ final class BenchmarkRun {
         switch (state, frame) {
         case (.opening, .ready): begin(.upload, now: now)
         case (.opening, .refused(let reason)): fail(reason == .busy ? .busy : .notOffered)
-        case (.running(.download), .data(let count)): transferred &+= UInt64(count)
+        case (.running(.download), .data(let count)):
+            transferred &+= UInt64(count)
+            noteArrival(now: now)
         case (.running(.download), .end):
+            noteArrival(now: now)
             report.download.nanoseconds = now &- began
             state = .reporting(.download)
         case (.running(.echo), .echoed(let bytes)) where bytes == echo: echoed(now: now)
         case (.reporting(let phase), .report(let count)): try reported(count, of: phase, now: now)
         default: throw .invalidValue
         }
+    }
+
+    private func noteArrival(now: UInt64) {
+        if let arrivedAt { report.longestGap = max(report.longestGap, now &- arrivedAt) }
+        arrivedAt = now
     }
 
     private var echoMilliseconds: UInt32 { min(milliseconds, Self.longestEcho) }

@@ -146,7 +146,7 @@ extension Messenger {
 extension BenchmarkReport {
     fileprivate mutating func describe(_ session: PeerSession, since before: SessionSummary) {
         let summary = session.summary
-        path = session.path.map { ConversationPath($0) }
+        path = (session.currentPath ?? session.path).map { ConversationPath($0) }
         cipher = summary.cipher
         isHybrid = summary.isHybrid
         packetsSent = summary.packetsSent &- before.packetsSent

@@ -99,7 +99,8 @@ package actor Messenger {
             greeting: { peer in self.greeting(for: peer) },
             authorize: { peer, greeting in self.authorize(peer, greeting) },
             isContact: { peer in self.contact(peer)?.isWelcome == true })
-        let portMapper = options.mapsPorts && options.policy.policy != .relay ? PortMapper() : nil
+        let isMapping = options.mapsPorts && options.policy.policy != .relay
+        let portMapper = isMapping ? PortMapper(helper: options.gatewayHelper) : nil
         self.portMapper = portMapper
         let node = PeerNode(
             identity: home.identity, server: try ServerURL(book.server), trust: options.trust,

@@ -1,3 +1,4 @@
+package import PortMapping
 import SignalingClient
 package import Wire
 
@@ -15,18 +16,21 @@ package struct MessengerOptions: Sendable {
     package var cipher: CipherName?
     /// Whether the port of a NAT that maps by destination is searched for, where there is no other direct path.
     package var searchesPorts: Bool
-    /// Whether the gateway is asked for ports (NAT-PMP).
+    /// Whether the gateway is asked for ports (NAT-PMP, UPnP-IGD).
     package var mapsPorts: Bool
+    /// Starts the process that speaks UPnP-IGD; without it the gateway is asked by NAT-PMP only.
+    package var gatewayHelper: HelperCommand?
 
     package init(
         policy: TravelPolicy = .auto, certificateFile: String? = nil, localAddresses: [IPAddress]? = nil,
-        searchesPorts: Bool = true, mapsPorts: Bool = true
+        searchesPorts: Bool = true, mapsPorts: Bool = true, gatewayHelper: HelperCommand? = nil
     ) {
         self.policy = policy
         self.certificateFile = certificateFile
         self.localAddresses = localAddresses
         self.searchesPorts = searchesPorts
         self.mapsPorts = mapsPorts
+        self.gatewayHelper = gatewayHelper
     }
 
     var trust: TLSTrust { certificateFile.map { .file($0) } ?? .system }

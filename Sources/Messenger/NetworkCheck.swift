@@ -2,6 +2,7 @@ import Identity
 package import Logging
 package import NIOCore
 import Peering
+package import PortMapping
 import SignalingClient
 package import Wire
 
@@ -33,6 +34,9 @@ package struct NetworkReport: Sendable {
     /// To the STUN server and back, in milliseconds.
     package var stunMilliseconds: Double?
 
+    /// What the router answered when asked how it gives out ports; `nil` when it was not asked.
+    package var router: GatewayReport?
+
     /// There was a STUN server to ask over IPv4.
     package var askedV4 = false
     /// There was a STUN server to ask over IPv6.
@@ -53,19 +57,27 @@ package actor NetworkCheck {
     private let home: Home
     private let trust: TLSTrust
     private let logger: Logger
+    private let portMapper: PortMapper?
     private var client: SignalingClient?
     private var waiting: CheckedContinuation<SignalingEvent?, Never>?
     private var arrived: [SignalingEvent] = []
 
-    /// - Parameter certificateFile: a PEM file with further certificates to believe for the server.
-    package init(home: Home, certificateFile: String?, thread: EventThread, logger: Logger) {
+    /// - Parameters:
+    ///   - certificateFile: a PEM file with further certificates to believe for the server.
+    ///   - asksRouter: whether the router is asked, too. No port is mapped.
+    ///   - gatewayHelper: see ``MessengerOptions/gatewayHelper``.
+    package init(
+        home: Home, certificateFile: String?, asksRouter: Bool = true, gatewayHelper: HelperCommand? = nil,
+        thread: EventThread, logger: Logger
+    ) {
         self.home = home
         self.trust = certificateFile.map { .file($0) } ?? .system
         self.loop = thread.loop
         self.logger = logger
+        portMapper = asksRouter ? PortMapper(helper: gatewayHelper) : nil
     }
 
-    /// Runs the check; takes up to about five seconds where packets are lost.
+    /// Runs the check; takes up to about five seconds where packets are lost, and some more with a router that is slow to answer.
     ///
     /// - Throws: ``HomeError``, or ``ServerUnavailable`` when the server cannot be reached or refuses us.
     package func run() async throws -> NetworkReport {
@@ -74,9 +86,12 @@ package actor NetworkCheck {
         let started = NIODeadline.now()
         let (welcome, address) = try await login()
         defer { client?.stop() }
+        defer { portMapper?.stop() }
+        async let router = askRouter()
         var report = NetworkReport(loginMilliseconds: Self.milliseconds(since: started), serverAddress: address)
         report.relayMilliseconds = await echo()
         await askSTUN(await stunServers(welcome, dialed: address), &report)
+        report.router = await router
         return report
     }
 
@@ -113,6 +128,11 @@ package actor NetworkCheck {
             if case .relay(let from, _, _) = event, from == key { return Self.milliseconds(since: started) }
         }
         return nil
+    }
+
+    private func askRouter() async -> GatewayReport? {
+        guard let portMapper else { return nil }
+        return await withCheckedContinuation { answer in portMapper.survey { answer.resume(returning: $0) } }
     }
 
     /// The STUN servers named at login; where that is the signaling server itself, by each family of addresses that its name has.

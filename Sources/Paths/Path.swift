@@ -38,6 +38,8 @@ struct Path: Sendable {
         var purpose: Purpose
         /// Counts the times this process slept: an answer from before measures nothing.
         var era: UInt64
+        /// ``Path/packets`` when the ping before this one was sent.
+        var packetsBefore: UInt64
     }
 
     /// What happened to a path.
@@ -70,6 +72,9 @@ struct Path: Sendable {
     private(set) var pingsSent: UInt64 = 0
     private(set) var pingsAnswered: UInt64 = 0
     private(set) var requestedAt: MonotonicTime?
+    /// Packets of the session that went out or came by this path.
+    private var packets: UInt64 = 0
+    private var packetsAtLastPing: UInt64 = 0
     private var notJudgedBefore: MonotonicTime?
     private var suspicions = 0
     private var lastSuspicion: MonotonicTime?
@@ -144,6 +149,11 @@ struct Path: Sendable {
 
     // MARK: Inputs
 
+    /// Packets of the session, not probes, went out or came by this path.
+    mutating func carried(_ count: Int) {
+        packets &+= UInt64(clamping: count)
+    }
+
     /// An authentic packet came by this path.
     mutating func heard(now: MonotonicTime) {
         lastHeard = now
@@ -167,8 +177,12 @@ struct Path: Sendable {
     /// A ping goes out now.
     mutating func pingSent(number: UInt64, purpose: Purpose, era: UInt64, now: MonotonicTime) {
         if pings.count >= Path.maximumPingsUnderWay { pings.removeFirst() }
-        pings.append(Ping(number: number, sentAt: now, missedFrom: now, purpose: purpose, era: era))
+        pings.append(
+            Ping(
+                number: number, sentAt: now, missedFrom: now, purpose: purpose, era: era,
+                packetsBefore: packetsAtLastPing))
         guard purpose == .liveness else { return }
+        packetsAtLastPing = packets
         lastPing = now
         requestedAt = nil
         pingsSent &+= 1
@@ -183,7 +197,8 @@ struct Path: Sendable {
         let ping = pings.remove(at: index)
         if ping.purpose == .liveness {
             pingsAnswered &+= 1
-            if ping.era == era { roundTrip.add(now - ping.sentAt) }
+            let isLoaded = packets &- ping.packetsBefore > configuration.loadPackets
+            if ping.era == era { roundTrip.add(now - ping.sentAt, isLoaded: isLoaded) }
         }
         let proof = max(provenAt ?? .distantPast, ping.sentAt)
         provenAt = proof

@@ -13,7 +13,8 @@ package enum PathChoice {
         package var isLocal: Bool
         /// Whether it may be used.
         package var standing: PathStanding
-        /// Smoothed round-trip time, if measured.
+        /// Round-trip time, if measured, without the queues that the session itself fills: by those the path in use would always look
+        /// worse than one that is not, and be left for it again and again.
         package var roundTrip: TimeSpan?
 
         /// A candidate of these parts.

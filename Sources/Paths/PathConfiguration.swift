@@ -79,6 +79,9 @@ package struct PathConfiguration: Hashable, Sendable {
     package var choiceAdvantage: TimeSpan = .milliseconds(5)
     /// …and by more than this percentage.
     package var choicePercentage: Int64 = 20
+    /// More packets than this, since the ping before one until its answer, may be why the answer took so long. A slow link
+    /// (500 kbit/s) that is full carries that many in 200 ms; what people write, and what acknowledges it, is less.
+    package var loadPackets: UInt64 = 8
 
     // MARK: Bounds
 

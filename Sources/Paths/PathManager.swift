@@ -119,6 +119,7 @@ package struct PathManager: ~Copyable {
         let now = observe(now)
         guard let index = index(of: id) else { return }
         let hadRequest = paths[index].requestedAt != nil
+        paths[index].carried(1)
         paths[index].heard(now: now)
         if !hadRequest, paths[index].requestedAt != nil { settle(now: now) }
     }
@@ -127,6 +128,7 @@ package struct PathManager: ~Copyable {
     package mutating func packetSent(on id: PathID, count: Int = 1, now: MonotonicTime) {
         let now = observe(now)
         guard count > 0, let index = index(of: id) else { return }
+        paths[index].carried(count)
         if paths[index].dataSent(now: now) { schedule(now: now, earliest: now) }
     }
 
@@ -242,7 +244,7 @@ package struct PathManager: ~Copyable {
         let candidates = paths.map {
             PathChoice.Candidate(
                 id: $0.id, kind: $0.kind, isLocal: $0.isLocal, standing: standing(of: $0),
-                roundTrip: $0.roundTrip.smoothed)
+                roundTrip: $0.roundTrip.unloaded)
         }
         let primary = PathChoice.best(candidates, current: route.primary, configuration: configuration)
         let duplicate = PathChoice.reserve(for: primary, among: candidates)

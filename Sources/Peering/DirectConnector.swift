@@ -29,7 +29,7 @@ final class DirectConnector {
     private(set) var attempts: [ICEAttempt] = []
     private var pairs: [PathID: (attempt: ICEAttempt, pair: SelectedPair)] = [:]
     /// What a port search has found: the newest alone.
-    private var found: (path: PathID, socket: FoundSocket, at: MonotonicTime)?
+    private(set) var found: (path: PathID, socket: FoundSocket, reader: SteeredReader, at: MonotonicTime)?
     private var searcher: PortSearcher!
     private var chosenPath: PathID?
     private var retry = RetrySchedule()
@@ -168,7 +168,7 @@ final class DirectConnector {
         sweepTimer?.cancel()
         sweepTimer = nil
         searcher.release()
-        found?.socket.close()
+        found?.reader.abandon()
         found = nil
         for attempt in attempts {
             for reader in attempt.readers { reader.abandon() }
@@ -482,18 +482,22 @@ extension DirectConnector {
     }
 
     /// Makes a path of what was found. Its probes decide what it is worth.
-    func found(local: Endpoint, remote: Endpoint, sender: PairSocket, descriptor: Int32) {
+    func found(_ socket: FoundSocket) {
         forgetFound()
         let id = PathID(rawValue: nextPath)
         nextPath += 1
-        let socket = FoundSocket(
-            local: local, remote: remote, sender: sender, descriptor: descriptor, loop: node.loop
-        ) { [weak self] packet in
-            guard let self, self.found?.path == id else { return }
-            self.found?.at = self.node.clock.now
-            self.link.receive(packet, on: id)
-        }
-        found = (id, socket, node.clock.now)
+        let reader = SteeredReader.open(
+            socket.receiver, local: socket.sender.local, path: id, loop: node.loop,
+            receive: { [weak self] packets, segmentSize, id in
+                guard let self, self.found?.path == id else { return }
+                self.found?.at = self.node.clock.now
+                self.link.receive(packets, segmentSize: segmentSize, on: id)
+            },
+            ended: { [weak self] in
+                if self?.found?.path == id { self?.forgetFound() }
+            })
+        guard let reader else { return socket.discard() }
+        found = (id, socket, reader, node.clock.now)
         link.active?.addPath(id, kind: .direct)
         armSweep()
     }
@@ -504,7 +508,7 @@ extension DirectConnector {
     private func forgetFound() {
         guard let found else { return }
         self.found = nil
-        found.socket.close()
+        found.reader.abandon()
         forget(found.path)
     }
 

@@ -11,8 +11,8 @@ import Wire
 final class PortSearchAttempt {
     /// How it ends.
     enum End {
-        /// Packets pass both ways. `local` is our end as the peer sees it.
-        case found(local: Endpoint, remote: Endpoint, sender: PairSocket, descriptor: Int32)
+        /// Packets pass both ways.
+        case found(FoundSocket)
         /// It came to nothing.
         case failed
     }
@@ -184,7 +184,7 @@ final class PortSearchAttempt {
         }
         phase = .found(taken.sender)
         let local = role == .opener ? Endpoint(address: own.endpoint.address, port: port) : own.endpoint
-        end(.found(local: local, remote: remote, sender: taken.sender, descriptor: taken.descriptor))
+        end(.found(FoundSocket(local: local, remote: remote, sender: taken.sender, receiver: taken.receiver)))
     }
 
     private func finish(_ how: End) {

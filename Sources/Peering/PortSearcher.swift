@@ -132,9 +132,9 @@ final class PortSearcher {
         self.attempt = nil
         node.searches.end(self)
         switch end {
-        case .found(let local, let remote, let sender, let descriptor):
+        case .found(let socket):
             node.logger.debug("port search found a path")
-            connector.found(local: local, remote: remote, sender: sender, descriptor: descriptor)
+            connector.found(socket)
             // Should it not prove itself.
             if attempt.isOfferer { again() }
         case .failed:
@@ -148,8 +148,7 @@ final class PortSearcher {
 extension PortSearchAttempt.End {
     /// Nobody wants it any more.
     func discard() {
-        guard case .found(_, _, _, let descriptor) = self else { return }
-        SocketSet.close(descriptor)
+        if case .found(let socket) = self { socket.discard() }
     }
 }
 

@@ -49,9 +49,17 @@ final class SteeredReader {
         _ pair: PairSocket, path: PathID, loop: any EventLoop, receive: @escaping Receiver, ended: @escaping () -> Void
     ) -> SteeredReader? {
         // Loops of tests have no sockets.
-        guard let bootstrap = DatagramBootstrap(validatingGroup: loop), let socket = pair.steer() else { return nil }
-        let reader = SteeredReader(
-            socket, local: pair.local, path: path, loop: loop, receive: receive, ended: ended)
+        guard DatagramBootstrap(validatingGroup: loop) != nil, let socket = pair.steer() else { return nil }
+        return open(socket, local: pair.local, path: path, loop: loop, receive: receive, ended: ended)
+    }
+
+    /// Begins to read a socket, and takes it over; nil, and it stays the caller's, on a loop that cannot read any.
+    static func open(
+        _ socket: SteeredSocket, local: Endpoint, path: PathID, loop: any EventLoop, receive: @escaping Receiver,
+        ended: @escaping () -> Void
+    ) -> SteeredReader? {
+        guard let bootstrap = DatagramBootstrap(validatingGroup: loop) else { return nil }
+        let reader = SteeredReader(socket, local: local, path: path, loop: loop, receive: receive, ended: ended)
         reader.register(bootstrap)
         return reader
     }

@@ -4,11 +4,14 @@ import Wire
 
 /// The default gateway, spoken to by NAT-PMP (RFC 6886) with libnatpmp: one binary packet of fixed size each way, and answers count
 /// only from the gateway's own address, which the routing table tells. Used by one queue, which it blocks for at most ``deadline``.
-final class NATPMPGateway {
-    /// What a mapping request was answered with.
-    struct Grant {
-        var publicPort: UInt16
-        var lifetime: UInt32
+final class NATPMPGateway: Gateway {
+    /// What the question for the external address was answered with.
+    enum Answer {
+        case address(IPAddress)
+        /// It speaks NAT-PMP, and does not want to.
+        case refusal
+        /// It does not speak NAT-PMP.
+        case silence
     }
 
     /// How long an answer is waited for. libnatpmp repeats a request after 250, 500 and 1,000 ms.
@@ -17,9 +20,18 @@ final class NATPMPGateway {
     private static let maximumStaleAnswers = 8
     private static let maximumDiscarded = 64
 
+    /// An answer, or libnatpmp's number of what came instead.
+    private enum Response {
+        case success(natpmpresp_t)
+        case failure(Int32)
+    }
+
     private var protocolState = natpmp_t()
-    /// Our address on the way to the gateway: the host that it maps to.
     let local: IPAddress
+    /// The gateway's own address on our side.
+    let gateway: IPAddress
+    /// Its address towards the internet, once it was asked.
+    private var external: IPAddress?
 
     /// Nil without a default route, or without a socket.
     init?() {
@@ -31,54 +43,77 @@ final class NATPMPGateway {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
         }
         let bytes = withUnsafeBytes(of: address.sin_addr) { Array($0) }
-        guard isKnown == 0, let local = try? IPAddress(bytes: bytes) else {
+        let gatewayBytes = withUnsafeBytes(of: protocolState.gateway) { Array($0) }
+        guard isKnown == 0, let local = try? IPAddress(bytes: bytes), let gateway = try? IPAddress(bytes: gatewayBytes)
+        else {
             closenatpmp(&protocolState)
             return nil
         }
         self.local = local
+        self.gateway = gateway
     }
 
     deinit { closenatpmp(&protocolState) }
 
-    /// The gateway's address towards the internet; nil when it does not speak NAT-PMP.
-    func externalAddress() -> IPAddress? {
+    /// Asks for the gateway's address towards the internet.
+    func question() -> Answer {
         let answer = ask(
             { sendpublicaddressrequest(&$0) == 2 }, matches: { $0.type == UInt16(NATPMP_RESPTYPE_PUBLICADDRESS) })
-        guard let answer else { return nil }
-        let bytes = withUnsafeBytes(of: answer.pnu.publicaddress.addr) { Array($0) }
-        return try? IPAddress(bytes: bytes)
-    }
-
-    /// Deletes a mapping (RFC 6886 §3.4).
-    func delete(port: UInt16, waits: Bool) {
-        if waits {
-            _ = map(port: port, suggested: 0, lifetime: 0)
-        } else {
-            _ = sendnewportmappingrequest(&protocolState, NATPMP_PROTOCOL_UDP, port, 0, 0)
+        switch answer {
+        case .failure(let code): return Self.isSpoken(code) ? .refusal : .silence
+        case .success(let answer):
+            let bytes = withUnsafeBytes(of: answer.pnu.publicaddress.addr) { Array($0) }
+            external = try? IPAddress(bytes: bytes)
+            return external.map { .address($0) } ?? .silence
         }
     }
 
-    /// Asks for a UDP mapping, or for its renewal.
-    func map(port: UInt16, suggested: UInt16, lifetime: UInt32) -> Grant? {
+    /// Whether an error is one that a gateway which speaks NAT-PMP answered (RFC 6886 §3.5). One that knows another version only does not.
+    private static func isSpoken(_ code: Int32) -> Bool {
+        [NATPMP_ERR_NOTAUTHORIZED, NATPMP_ERR_NETWORKFAILURE, NATPMP_ERR_OUTOFRESOURCES].contains(code)
+    }
+
+    func map(port: UInt16, suggested: UInt16) -> Grant? {
+        guard let external, let grant = request(port: port, suggested: suggested, lifetime: Lease.requested),
+            grant.port != 0
+        else { return nil }
+        return Grant(external: Endpoint(address: external, port: grant.port), lifetime: grant.lifetime)
+    }
+
+    /// RFC 6886 §3.4.
+    func delete(port: UInt16, external: UInt16, isAtEnd: Bool) {
+        if isAtEnd {
+            _ = sendnewportmappingrequest(&protocolState, NATPMP_PROTOCOL_UDP, port, 0, 0)
+        } else {
+            _ = request(port: port, suggested: 0, lifetime: 0)
+        }
+    }
+
+    func end() {}
+
+    private typealias Mapped = (port: UInt16, lifetime: UInt32)
+
+    private func request(port: UInt16, suggested: UInt16, lifetime: UInt32) -> Mapped? {
         let answer = ask(
             { sendnewportmappingrequest(&$0, NATPMP_PROTOCOL_UDP, port, suggested, lifetime) == 12 },
             matches: {
                 $0.type == UInt16(NATPMP_RESPTYPE_UDPPORTMAPPING) && $0.pnu.newportmapping.privateport == port
             })
-        guard let grant = answer?.pnu.newportmapping else { return nil }
-        return Grant(publicPort: grant.mappedpublicport, lifetime: grant.lifetime)
+        guard case .success(let answer) = answer else { return nil }
+        return (answer.pnu.newportmapping.mappedpublicport, answer.pnu.newportmapping.lifetime)
     }
 
     /// Sends a question until it is answered or the time is over. A gateway that was slow has answered the repetitions of an earlier question, too:
     /// such answers are passed over, and the question is put again, because libnatpmp counts it as answered.
-    private func ask(_ send: (inout natpmp_t) -> Bool, matches: (natpmpresp_t) -> Bool) -> natpmpresp_t? {
+    private func ask(_ send: (inout natpmp_t) -> Bool, matches: (natpmpresp_t) -> Bool) -> Response {
         let end = Self.now() + Self.deadline
         for _ in 0..<Self.maximumStaleAnswers {
             discardArrived()
-            guard send(&protocolState), let answer = response(until: end) else { return nil }
-            if matches(answer) { return answer }
+            guard send(&protocolState) else { return .failure(NATPMP_ERR_SENDERR) }
+            let response = response(until: end)
+            guard case .success(let answer) = response, !matches(answer) else { return response }
         }
-        return nil
+        return .failure(NATPMP_TRYAGAIN)
     }
 
     private func discardArrived() {
@@ -88,18 +123,18 @@ final class NATPMPGateway {
         }
     }
 
-    private func response(until end: Int64) -> natpmpresp_t? {
+    private func response(until end: Int64) -> Response {
         var response = natpmpresp_t()
         while true {
             switch readnatpmpresponseorretry(&protocolState, &response) {
-            case 0: return response
+            case 0: return .success(response)
             case NATPMP_TRYAGAIN: break
-            default: return nil
+            case let code: return .failure(code)
             }
             let left = end - Self.now()
-            guard left > 0 else { return nil }
+            guard left > 0 else { return .failure(NATPMP_TRYAGAIN) }
             var timeout = timeval()
-            guard getnatpmprequesttimeout(&protocolState, &timeout) == 0 else { return nil }
+            guard getnatpmprequesttimeout(&protocolState, &timeout) == 0 else { return .failure(NATPMP_TRYAGAIN) }
             let wait = min(left, max(1, Int64(timeout.tv_sec) * 1_000 + Int64(timeout.tv_usec) / 1_000 + 1))
             var entry = pollfd(fd: protocolState.s, events: Int16(POLLIN), revents: 0)
             _ = poll(&entry, 1, Int32(wait))

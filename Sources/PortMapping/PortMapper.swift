@@ -5,16 +5,18 @@ package import Wire
 /// Asks the gateway for port mappings, keeps them while they are wanted, and deletes them afterwards. Blocks nobody: all of it
 /// happens on a queue of its own.
 ///
-/// NAT-PMP alone (RFC 6886). UPnP-IGD would have every device of the local network feed XML to this process; see
-/// docs/decisions/009-port-mapping.md.
+/// By NAT-PMP (RFC 6886) in this process, or else by UPnP-IGD in one that holds no keys, because there every device of the local network
+/// can answer, in XML; see docs/decisions/009-port-mapping.md.
 package final class PortMapper: Sendable {
     /// Mappings at a time; further ones are not asked for.
     package static let maximumMappings = 16
 
-    private let core = MapperCore()
+    private let core: MapperCore
 
     /// A mapper that does nothing until it is asked.
-    package init() {}
+    ///
+    /// - Parameter helper: speaks UPnP-IGD in a process of its own; without it only NAT-PMP is spoken.
+    package init(helper: HelperCommand?) { core = MapperCore(helper: helper) }
 
     deinit { core.stop() }
 
@@ -29,6 +31,11 @@ package final class PortMapper: Sendable {
         core.add(ObjectIdentifier(mapping), local, found)
         return mapping
     }
+
+    /// Finds out what the gateway answers to. Asks for no mapping.
+    ///
+    /// - Parameter found: called on the mapper's queue, once.
+    package func survey(found: @escaping @Sendable (GatewayReport) -> Void) { core.survey(found) }
 
     /// Another network, another gateway: it is looked for at the next mapping. What was mapped before is left to end by itself.
     package func networkChanged() { core.networkChanged() }
@@ -60,20 +67,24 @@ final class MapperCore: @unchecked Sendable {
         var generation = 0
     }
 
-    private enum Gateway {
-        case unknown
-        /// None, or one that does not help.
-        case none
-        case known(NATPMPGateway, external: IPAddress)
-    }
-
+    private let helper: HelperCommand?
     private let queue = DispatchQueue(label: "sotto-port-mapping", qos: .utility)
     private var entries: [ObjectIdentifier: Entry] = [:]
-    private var gateway = Gateway.unknown
+    /// What was found in this network, and the gateway if it helps; nil until it was looked for.
+    private var known: (GatewayReport, (any Gateway)?)?
     /// Mappings that the gateway has and was not asked to delete.
     private let held = Atomic<Int>(0)
     /// From now on nothing is asked for, and nobody waits for answers.
     private let isStopping = Atomic<Bool>(false)
+
+    init(helper: HelperCommand?) { self.helper = helper }
+
+    func survey(_ found: @escaping @Sendable (GatewayReport) -> Void) {
+        queue.async { [self] in
+            let (report, _) = knownGateway()
+            found(report)
+        }
+    }
 
     func add(_ id: ObjectIdentifier, _ local: Endpoint, _ found: @escaping @Sendable (Endpoint) -> Void) {
         queue.async { [self] in
@@ -92,7 +103,7 @@ final class MapperCore: @unchecked Sendable {
 
     func networkChanged() {
         queue.async { [self] in
-            gateway = .unknown
+            known = nil
             for (id, entry) in entries where entry.external != nil {
                 entries[id]?.external = nil
                 held.subtract(1, ordering: .relaxed)
@@ -101,27 +112,26 @@ final class MapperCore: @unchecked Sendable {
     }
 
     func stop(done: @escaping @Sendable () -> Void = {}) {
+        let isHolding = held.load(ordering: .relaxed) > 0
         isStopping.store(true, ordering: .relaxed)
-        guard held.load(ordering: .relaxed) > 0 else { return done() }
+        guard isHolding else { return done() }
         queue.async { [self] in
             for entry in entries.values { delete(entry) }
             entries = [:]
-            gateway = .none
+            known?.1?.end()
+            known = (.silent, nil)
             done()
         }
     }
 
     private func request(_ id: ObjectIdentifier) {
-        guard let entry = entries[id], let (gateway, external) = knownGateway(), gateway.local == entry.local.address,
+        guard let entry = entries[id], let gateway = knownGateway().1, gateway.local == entry.local.address,
             !isStopping.load(ordering: .relaxed)
         else { return }
-        guard
-            let grant = gateway.map(
-                port: entry.local.port, suggested: entry.external?.port ?? entry.local.port, lifetime: Lease.requested),
-            grant.publicPort != 0
+        guard let grant = gateway.map(port: entry.local.port, suggested: entry.external?.port ?? entry.local.port)
         else { return failed(id) }
         if entry.external == nil { held.add(1, ordering: .relaxed) }
-        let endpoint = Endpoint(address: external, port: grant.publicPort)
+        let endpoint = grant.external
         let lease = Lease(granted: grant.lifetime)
         entries[id]?.lease = lease
         entries[id]?.age = 0
@@ -151,27 +161,20 @@ final class MapperCore: @unchecked Sendable {
     }
 
     private func delete(_ entry: Entry) {
-        guard entry.external != nil else { return }
-        if case .known(let gateway, _) = gateway {
-            gateway.delete(port: entry.local.port, waits: !isStopping.load(ordering: .relaxed))
-        }
+        guard let external = entry.external else { return }
+        known?.1?.delete(
+            port: entry.local.port, external: external.port, isAtEnd: isStopping.load(ordering: .relaxed))
         held.subtract(1, ordering: .relaxed)
     }
 
     /// Looked for once in each network.
-    private func knownGateway() -> (NATPMPGateway, external: IPAddress)? {
-        switch gateway {
-        case .known(let gateway, let external): return (gateway, external)
-        case .none: return nil
-        case .unknown: break
+    private func knownGateway() -> (GatewayReport, (any Gateway)?) {
+        if let known { return known }
+        guard !isStopping.load(ordering: .relaxed) else { return (.silent, nil) }
+        let (report, found) = GatewaySearch.run(helper: helper) { [weak self] in
+            self?.isStopping.load(ordering: .relaxed) ?? true
         }
-        guard !isStopping.load(ordering: .relaxed), let found = NATPMPGateway(), let external = found.externalAddress(),
-            MappedAddress.isUsable(external)
-        else {
-            gateway = .none
-            return nil
-        }
-        gateway = .known(found, external: external)
-        return (found, external)
+        known = (report, found)
+        return (report, found)
     }
 }

@@ -1,4 +1,5 @@
 import CNGTCP2
+import COpenSSL
 import CSodium
 import Noise
 
@@ -95,33 +96,80 @@ struct PacketKey {
     }
 }
 
-/// Header protection: ChaCha20 for both AEADs (RFC 9001 §5.4.4). The mask needs no AES key schedule this way, and the
-/// header-protection key is never changed by a key update.
-enum HeaderProtectionKey {
-    static func make(secret: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: KeySchedule.secretLength, alignment: 16)
-        KeySchedule.derive(
-            .headerProtection, from: secret,
-            into: UnsafeMutableRawBufferPointer(start: memory, count: KeySchedule.secretLength))
-        return memory
+/// Header protection (RFC 9001 §5.4): AES-256 for packets under AES-256-GCM, ChaCha20 for the others. A key is in memory of its own that never moves, and
+/// never changed by a key update.
+///
+/// Safety: allocated by `make`, owned by ngtcp2 as a `PacketKey` is, freed by `destroy` exactly once.
+struct HeaderProtectionKey {
+    private enum Cipher {
+        case aes256(OpaquePointer)
+        /// 32 bytes.
+        case chaCha20(UnsafeMutablePointer<UInt8>)
+    }
+
+    private let cipher: Cipher
+
+    /// Makes the key that belongs to a traffic secret of 32 bytes. Nil when OpenSSL has no memory for it.
+    static func make(cipher: PacketCipher, secret: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer? {
+        KeySchedule.derive(.headerProtection, from: secret).withUnsafeBytes { derived in
+            make(cipher: cipher, key: UnsafeRawBufferPointer(rebasing: derived[..<AEADKey.keyLength]))
+        }
+    }
+
+    /// Makes it from the key itself, 32 bytes.
+    static func make(cipher: PacketCipher, key: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer? {
+        guard key.count == AEADKey.keyLength, let bytes = key.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
+            return nil
+        }
+        let made: Cipher
+        switch cipher {
+        case .chaCha20Poly1305:
+            let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: AEADKey.keyLength)
+            copy.initialize(from: bytes, count: AEADKey.keyLength)
+            made = .chaCha20(copy)
+        case .aes256GCM:
+            guard let context = AEADProvider.aes256Block.flatMap({ sotto_evp_block_new($0, bytes) }) else { return nil }
+            made = .aes256(context)
+        }
+        let memory = UnsafeMutablePointer<HeaderProtectionKey>.allocate(capacity: 1)
+        memory.initialize(to: HeaderProtectionKey(cipher: made))
+        return UnsafeMutableRawPointer(memory)
     }
 
     static func destroy(_ memory: UnsafeMutableRawPointer) {
-        sodium_memzero(memory, KeySchedule.secretLength)
-        memory.deallocate()
+        let key = memory.assumingMemoryBound(to: HeaderProtectionKey.self)
+        switch key.pointee.cipher {
+        case .aes256(let context):
+            EVP_CIPHER_CTX_free(context)
+        case .chaCha20(let bytes):
+            sodium_memzero(bytes, AEADKey.keyLength)
+            bytes.deallocate()
+        }
+        key.deallocate()
     }
 
-    /// Writes the 5 bytes of the mask for a sample of 16 bytes.
+    /// Writes the 5 bytes of the mask for a sample of 16 bytes. Returns false only when the library fails.
     static func mask(
         _ memory: UnsafeMutableRawPointer, sample: UnsafePointer<UInt8>, into output: UnsafeMutablePointer<UInt8>
     ) -> Bool {
-        let counter = UInt32(littleEndian: UnsafeRawPointer(sample).loadUnaligned(as: UInt32.self))
-        var zeros: (UInt32, UInt32) = (0, 0)
-        return withUnsafeBytes(of: &zeros) { zeros in
-            guard let zeros = zeros.baseAddress else { return false }
-            return crypto_stream_chacha20_ietf_xor_ic(
-                output, zeros.assumingMemoryBound(to: UInt8.self), 5, sample + 4, counter,
-                memory.assumingMemoryBound(to: UInt8.self)) == 0
+        switch memory.assumingMemoryBound(to: HeaderProtectionKey.self).pointee.cipher {
+        case .aes256(let context):
+            var block: (UInt64, UInt64) = (0, 0)
+            return withUnsafeMutableBytes(of: &block) { block in
+                guard let start = block.baseAddress,
+                    sotto_evp_block(context, start.assumingMemoryBound(to: UInt8.self), sample) == 1
+                else { return false }
+                UnsafeMutableRawPointer(output).copyMemory(from: start, byteCount: 5)
+                return true
+            }
+        case .chaCha20(let key):
+            let counter = UInt32(littleEndian: UnsafeRawPointer(sample).loadUnaligned(as: UInt32.self))
+            var zeros: (UInt32, UInt32) = (0, 0)
+            return withUnsafeBytes(of: &zeros) { zeros in
+                guard let zeros = zeros.baseAddress else { return false }
+                return crypto_stream_chacha20_ietf_xor_ic(
+                    output, zeros.assumingMemoryBound(to: UInt8.self), 5, sample + 4, counter, key) == 0
+            }
         }
     }
 }

@@ -220,7 +220,7 @@ private struct KeyMaterial {
                 PacketKey.make(
                     cipher: cipher, direction: direction, level: level, secret: secret, iv: $0, counters: counters)
             }
-            headerKey.native_handle = HeaderProtectionKey.make(secret: secret)
+            headerKey.native_handle = HeaderProtectionKey.make(cipher: cipher, secret: secret)
         }
     }
 

@@ -36,15 +36,9 @@ extension QUICConnection {
             ngtcp2, &path.pointee.path, start.assumingMemoryBound(to: UInt8.self), length, clock)
         let isAuthentic = counters.pointee.opened != openedBefore
         if isAuthentic { retriesBlocked = !blockedStreams.isEmpty }
-        if role == .initiator, phase != .handshaking { firstFlightArrived() }
         handle(status)
+        tuneCongestionControl()
         return ReceivedPacket(isAuthentic: isAuthentic, number: counters.pointee.highestOpened)
-    }
-
-    private func firstFlightArrived() {
-        // Which of the copies was answered cannot be told, and ngtcp2 counts from the first: that round trip may be as long as the ringing was.
-        if firstFlight.wasRepeated { resetCongestionControl(roundTrip: configuration.initialRTT) }
-        firstFlight.forget()
     }
 
     /// Writes the next packet and returns its length; 0 when there is nothing to send (now). `buffer` bounds its size
@@ -84,20 +78,6 @@ extension QUICConnection {
         let length = finishPacket(output)
         firstFlight.record(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(output)[..<length]))
         return length
-    }
-
-    /// Tells ngtcp2's pacing that a burst of packets is complete. The few packets of the handshake are not paced: the
-    /// confirmation must not wait.
-    func finishBurst(now: UInt64) {
-        advanceClock(now)
-        guard let ngtcp2, phase == .established else { return }
-        ngtcp2_conn_update_pkt_tx_time(ngtcp2, clock)
-    }
-
-    /// Bytes that may be sent in one burst.
-    var sendQuantum: Int {
-        guard let ngtcp2, phase <= .established else { return 0 }
-        return ngtcp2_conn_get_send_quantum(ngtcp2)
     }
 
     // MARK: Writing
@@ -283,39 +263,7 @@ extension QUICConnection {
         if result != NGTCP2_ERR_IDLE_CLOSE { handle(result) }
     }
 
-    /// Packets take another path from now on: what was learned of the old one's rate and round-trip time no longer holds (RFC 9002 §9.4). Returns whether
-    /// it was forgotten; with another version of ngtcp2 it is not.
-    @discardableResult
-    func pathChanged(now: UInt64) -> Bool {
-        advanceClock(now)
-        return resetCongestionControl()
-    }
-
-    /// Begins anew with congestion control; timers go by `roundTrip` nanoseconds until there is a sample (0: by what they went by before). Returns whether it
-    /// was done.
-    @discardableResult
-    private func resetCongestionControl(roundTrip: UInt64 = 0) -> Bool {
-        guard phase == .established, let ngtcp2 else { return false }
-        return sotto_ngtcp2_conn_reset_congestion(
-            ngtcp2, memory, Unmanaged.passUnretained(self).toOpaque(), congestionAlgorithm, roundTrip, clock) == 1
-    }
-
     private var probeTimeouts: Int {
         connectionStatistics.pto_count
-    }
-
-    /// Smoothed round-trip time in nanoseconds (nil before the first sample), congestion window and bytes in flight.
-    var estimates: (roundTrip: UInt64?, window: Int, inFlight: Int) {
-        let statistics = connectionStatistics
-        return (
-            statistics.min_rtt == .max ? nil : statistics.smoothed_rtt, Int(clamping: statistics.cwnd),
-            Int(clamping: statistics.bytes_in_flight)
-        )
-    }
-
-    private var connectionStatistics: ngtcp2_conn_stat {
-        var statistics = ngtcp2_conn_stat()
-        if let ngtcp2 { sotto_ngtcp2_conn_get_conn_stat(ngtcp2, &statistics) }
-        return statistics
     }
 }

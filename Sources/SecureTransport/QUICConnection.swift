@@ -54,6 +54,9 @@ final class QUICConnection {
     var pendingReceiveSecret: SecretBytes?
     var keyUpdates = 0
 
+    /// ngtcp2's congestion control, once the handshake is finished.
+    var congestion: sotto_ngtcp2_congestion?
+
     /// Client: the datagrams of message 1, until something was heard.
     var firstFlight = FirstFlight()
 
@@ -180,14 +183,6 @@ final class QUICConnection {
         // Streams' windows grow here, not there: see `growth(of:read:)`.
         settings.max_stream_window = 0
         return settings
-    }
-
-    var congestionAlgorithm: ngtcp2_cc_algo {
-        switch configuration.congestionControl {
-        case .cubic: NGTCP2_CC_ALGO_CUBIC
-        case .bbr: NGTCP2_CC_ALGO_BBR
-        case .bbr2: NGTCP2_CC_ALGO_BBR2
-        }
     }
 
     private func makeTransportParameters() -> ngtcp2_transport_params {

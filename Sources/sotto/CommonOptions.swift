@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GatewayHelper
 import Logging
 import Messenger
 import Noise
@@ -113,7 +114,7 @@ struct NetworkOptions: ParsableArguments {
                 "Where ICE finds no direct path, up to 2,048 small packets look for a port of the contact's NAT."))
     var noPortSearch = false
 
-    @Flag(help: "Do not ask the router for a port (NAT-PMP).")
+    @Flag(help: "Do not ask the router for a port (NAT-PMP, UPnP-IGD).")
     var noPortMapping = false
 
     @OptionGroup var trust: TrustOptions
@@ -121,7 +122,7 @@ struct NetworkOptions: ParsableArguments {
     func messengerOptions() throws -> MessengerOptions {
         MessengerOptions(
             policy: path, certificateFile: try trust.certificateFile(), searchesPorts: !noPortSearch,
-            mapsPorts: !noPortMapping)
+            mapsPorts: !noPortMapping, gatewayHelper: GatewayHelper.command)
     }
 }
 

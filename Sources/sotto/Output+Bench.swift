@@ -8,6 +8,26 @@ extension Output {
         event(BenchText.line(report, contact))
         say(BenchText.table(report, contact))
     }
+
+    /// How far `bench` is, for scripts.
+    func progress(_ progress: BenchmarkProgress, with contact: Contact) {
+        event(
+            JSONLine(event: "progress").adding("contact", .text(contact.name))
+                .adding("phase", .text(progress.phase.word))
+                .adding("gbit_per_s", .number(progress.bitsPerSecond / 1e9))
+                .adding("seconds", .number(progress.seconds)))
+    }
+}
+
+extension BenchmarkPhase {
+    /// As scripts read it.
+    fileprivate var word: String {
+        switch self {
+        case .upload: "upload"
+        case .download: "download"
+        case .echo: "echo"
+        }
+    }
 }
 
 /// What a benchmark found, for scripts and for people.
@@ -18,6 +38,7 @@ enum BenchText {
         let both = total(report)
         return JSONLine(event: "bench").adding("contact", .text(contact.name))
             .adding("path", .text(report.path?.kind.rawValue ?? "relay"))
+            .adding("data_plane", report.path?.dataPlane.map { .text($0.rawValue) })
             .adding("gbit_per_s", .number(both.bitsPerSecond / 1e9))
             .adding("cpu_s_per_gib", .number(perGiB(both.processor, both) + perGiB(both.peerProcessor, both)))
             .adding("rtt_us_p50", report.roundTrip(0.5).map { .number(microseconds($0)) })
@@ -27,6 +48,7 @@ enum BenchText {
             .adding("round_trips", .integer(report.roundTrips.count))
             .adding("upload_gbit_per_s", .number(report.upload.bitsPerSecond / 1e9))
             .adding("download_gbit_per_s", .number(report.download.bitsPerSecond / 1e9))
+            .adding("download_gap_ms", .number(Double(report.longestGap) / 1e6))
             .adding("upload_cpu_s_per_gib", .number(perGiB(report.upload)))
             .adding("download_cpu_s_per_gib", .number(perGiB(report.download)))
             .adding("own_cpu_s_per_gib", .number(perGiB(both.processor, both)))
@@ -46,6 +68,7 @@ enum BenchText {
         var rows = [
             row("", "sent", "received"),
             row("throughput", rate(up.bitsPerSecond), rate(down.bitsPerSecond)),
+            row("longest gap", "", time(report.longestGap)),
             row("amount", amount(up.bytes), amount(down.bytes)),
             row("processor here", seconds(up.processor, up), seconds(down.processor, down)),
             row("processor there *", seconds(up.peerProcessor, up), seconds(down.peerProcessor, down)),
@@ -57,7 +80,7 @@ enum BenchText {
         }
         rows.append("memory: \(amount(report.memory)) here, \(amount(report.peerMemory)) there *")
         rows.append(
-            "\(report.path?.kind.rawValue ?? "relay"), \(report.cipher.rawValue), \(report.isHybrid ? "post-quantum" : "classical") handshake"
+            "\(report.path?.carrier ?? ConversationPath.Kind.relay.rawValue), \(report.cipher.rawValue), \(report.isHybrid ? "post-quantum" : "classical") handshake"
                 + (report.pathChanges > 0 ? "; the path changed \(report.pathChanges) times meanwhile" : ""))
         rows.append("* as \(contact.name)'s program says")
         return rows.joined(separator: "\n")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GatewayHelper
 import Glibc
 import Noise
 import Wire
@@ -29,6 +30,8 @@ struct Sotto: AsyncParsableCommand {
         ])
 
     static func main() async {
+        // Before anything else: that process is none of ours.
+        if GatewayHelper.isMeant(by: CommandLine.arguments) { GatewayHelper.run() }
         StandardOutput.claimDescriptors()
         Sodium.initialize()
         signal(SIGPIPE, SIG_IGN)

@@ -15,6 +15,8 @@ struct StatusReport: Codable, Equatable, Sendable {
     var hasMailbox = false
     /// What carries the open sessions, by peer id.
     var paths: [String: String] = [:]
+    /// How packets of direct paths come in, by peer id. Earlier versions left nothing of it.
+    var dataPlanes: [String: String]? = [:]
 
     init() {}
 
@@ -31,11 +33,16 @@ struct StatusReport: Codable, Equatable, Sendable {
         case .ready: (isConnected, reason) = (true, nil)
         case .server(.disconnected(let reason, _)): (isConnected, hasMailbox, self.reason) = (false, false, reason)
         case .mailbox(let waiting): hasMailbox = waiting != nil
-        case .online(let contact): paths[contact.peer.description] = "connecting"
-        case .path(let contact, let path): paths[contact.peer.description] = path.kind.rawValue
-        case .offline(let contact, _): paths[contact.peer.description] = nil
+        case .online(let contact): set("connecting", nil, of: contact)
+        case .path(let contact, let path): set(path.kind.rawValue, path.dataPlane?.rawValue, of: contact)
+        case .offline(let contact, _): set(nil, nil, of: contact)
         default: break
         }
+    }
+
+    private mutating func set(_ path: String?, _ dataPlane: String?, of contact: Contact) {
+        paths[contact.peer.description] = path
+        dataPlanes?[contact.peer.description] = dataPlane
     }
 
     /// Leaves it in the vault, without waiting. A report that is lost is not missed.

@@ -60,12 +60,21 @@ enum ModuleGraph {
             foreign: ["Glibc", "Synchronization"],
             "It drives libnice on a thread of its own, knows nothing of sessions, and needs no event loop."),
         rule(
-            "PortMapping", .driver, own: ["CNATPMP", "Wire"], foreign: ["Dispatch", "Glibc", "Synchronization"],
-            "It drives libnatpmp on a queue of its own, because the library blocks, and knows of ports and addresses only."
-        ),
+            "PortMapping", .driver, own: ["CConfine", "CNATPMP", "Wire"],
+            foreign: ["Dispatch", "Glibc", "Synchronization"],
+            """
+            It drives libnatpmp and the gateway helper's process on a queue of its own, because both block, and knows of ports \
+            and addresses only.
+            """),
+        rule(
+            "GatewayHelper", .driver, own: ["CConfine", "CMiniUPnP", "PortMapping", "Wire"], foreign: ["Glibc"],
+            """
+            It is a process of its own that everybody on the local network can talk to: it drives miniupnpc, and must have \
+            nothing in it that knows of keys, files or sessions.
+            """),
         rule(
             "SecureTransport", .driver,
-            own: ["CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
+            own: ["CMultiBuffer", "CNGTCP2", "COpenSSL", "CSodium", "CSotto", "Identity", "Noise", "Paths"],
             foreign: ["Glibc"],
             "It drives ngtcp2 and does no input or output itself: packets come and go as arguments."),
         rule(
@@ -99,9 +108,13 @@ enum ModuleGraph {
 
         // Programs.
         rule(
-            "sotto", .program, own: ["CQREncode", "Identity", "Messenger", "Noise", "Vault", "Wire"],
+            "sotto", .program,
+            own: ["CQREncode", "GatewayHelper", "Identity", "Messenger", "Noise", "PortMapping", "Vault", "Wire"],
             foreign: system.union(["ArgumentParser", "Logging", "NIOConcurrencyHelpers"]),
-            "Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory, Vault for its records and errors."
+            """
+            Front ends go through Messenger, so that each of them can do the same; Noise is there for wiped memory, Vault for its \
+            records and errors, PortMapping for what it says of the router, GatewayHelper because the program is that, too.
+            """
         ),
         rule(
             "SignalingServer", .session, folder: "signaling/Sources/SignalingServer",
@@ -174,8 +187,10 @@ enum ModuleGraph {
 
         // What tests need whatever they test.
         rule(
-            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"], foreign: ["Dispatch", "Foundation"],
-            "It starts programs, keeps folders and watches deadlines for tests, and knows nothing of what is tested."),
+            "TestTools", .driver, folder: "Tests/TestTools", own: ["CTestTools"],
+            foreign: ["Dispatch", "Foundation", "NIOConcurrencyHelpers"],
+            "It starts programs, keeps folders and events, and watches deadlines for tests, and knows nothing of what is tested."
+        ),
 
         // Peers under test, without NATs.
         rule(
@@ -220,14 +235,14 @@ enum ModuleGraph {
 
     /// System libraries and C targets: no Swift sources of their own.
     static let cModules: Set<String> = [
-        "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode", "CSessionLoopback", "CSodium", "CSotto",
-        "CTestTools",
+        "CConfine", "CMiniUPnP", "CMultiBuffer", "CNATLab", "CNATPMP", "CNGTCP2", "CNice", "COpenSSL", "CQREncode",
+        "CSessionLoopback", "CSodium", "CSotto", "CTestTools",
     ]
 
     /// Libraries that exactly one module may use, whatever else changes: everybody else uses that module.
     static let soleUsers = [
-        "CNATLab": "NATLab", "CNATPMP": "PortMapping", "CNGTCP2": "SecureTransport", "CNice": "ICE",
-        "COpenSSL": "SecureTransport", "CQREncode": "sotto",
+        "CMiniUPnP": "GatewayHelper", "CMultiBuffer": "SecureTransport", "CNATLab": "NATLab", "CNATPMP": "PortMapping",
+        "CNGTCP2": "SecureTransport", "CNice": "ICE", "COpenSSL": "SecureTransport", "CQREncode": "sotto",
         "CTestTools": "TestTools",
     ]
 

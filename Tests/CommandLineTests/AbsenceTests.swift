@@ -243,6 +243,9 @@ import Testing
         }
         #expect(report.events.first?.number("process") == processID && report.events.first?.flag("connected") == true)
         #expect(["relay", "direct"].contains(report.events.last?["path"]) && report.events.last?["contact"] == "bob")
+        // How packets come in is told of direct paths, and of no others.
+        let plane = report.events.last?["data_plane"]
+        #expect((report.events.last?["path"] == "direct") == (plane == "steered" || plane == "library"), "\(report)")
         let shown = try await pair.alice.run(["status"])
         #expect(
             shown.output.contains("Online      process \(alice.processID)") && shown.output.contains("bob: connected (")

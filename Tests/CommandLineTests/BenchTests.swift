@@ -20,6 +20,9 @@ import Testing
         #expect(measured.status == .code(0), "\(measured.output)")
         let result = try #require(measured.events.last)
         #expect(result.name == "bench" && result["contact"] == "bob" && result["path"] == path)
+        // The last path event is of the same session; only a system that cannot steer leaves packets to libnice.
+        let plane = measured.events.last { $0.name == "path" }?["data_plane"]
+        #expect(result["data_plane"] == plane && (plane == nil) == (path == "relay"), "\(measured.output)")
         for figure in Self.figures { #expect((result.number(figure) ?? 0) > 0, "\(figure): \(measured.output)") }
         let (middle, most) = (result.number("rtt_us_p50") ?? 0, result.number("rtt_us_p99") ?? 0)
         #expect(middle <= most)

@@ -76,6 +76,11 @@ enum EventSchema {
             "seconds": must(number), "memory_mb": must(number), "peer_memory_mb": must(number),
             "cipher": must(pattern("chacha20-poly1305|aes-256-gcm")), "post_quantum": must(flag),
             "path_changes": must(number), "packets_sent": must(number), "packet_bytes_sent": must(number),
+            "data_plane": may(dataPlane), "download_gap_ms": must(number),
+        ],
+        "progress": [
+            "contact": must(text), "phase": must(pattern("upload|download|echo")), "gbit_per_s": must(number),
+            "seconds": must(number),
         ],
         "contact": [
             "name": must(text), "peer": must(peer), "verified": must(flag), "safety_number": may(pattern("[0-9]{60}")),
@@ -95,6 +100,7 @@ enum EventSchema {
             "login_ms": must(number), "relay_rtt_ms": may(number), "udp_blocked": may(flag), "stun_rtt_ms": may(number),
             "mapped_v4": may(endpoint), "mapped_v6": may(endpoint),
             "mapping": may(pattern("none|endpoint-independent|endpoint-dependent|unknown")),
+            "port_mapping": may(pattern("nat-pmp|upnp-igd|none")), "router_address": may(text),
         ],
         "status": [
             "peer": must(peer), "server": must(text), "online": must(flag), "process": may(number),
@@ -102,7 +108,8 @@ enum EventSchema {
         ],
         "queue": [
             "contact": must(text), "state": must(contactState), "session": may(flag),
-            "path": may(pattern("connecting|relay|direct|turn")), "waiting": must(number), "mailed": must(number),
+            "path": may(pattern("connecting|relay|direct|turn")), "data_plane": may(dataPlane), "waiting": must(number),
+            "mailed": must(number),
             "unread": must(number),
         ],
         "setting": ["name": must(pattern("name|server|read-receipts|typing")), "value": must(text)],

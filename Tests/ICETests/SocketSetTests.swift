@@ -45,18 +45,42 @@ import Wire
         #expect(set.open() && set.open() && other.open())
         let (own, remote) = (endpoint(set, 1), endpoint(other, 0))
         let taken = try #require(set.take(1, remote: remote))
-        defer { SocketSet.close(taken.descriptor) }
+        defer { SocketSet.close(taken.receiver) }
         #expect(taken.sender.remote == remote && taken.sender.local.port == own.port)
         #expect(set.take(1, remote: remote) == nil && set.port(of: 1) == 0)
         ([1, 2, 3] as [UInt8]).withUnsafeBytes { _ = taken.sender.send($0, segmentSize: 0) }
         #expect(receive(other, 1).first?.from == own)
+        // What the peer's session sends comes, nothing else of the peer, and nothing of others.
+        #expect(other.open())
         other.send([7], to: own, from: 0)
+        other.send([0x41], to: own, from: 1)
+        other.send([0x42], to: own, from: 0)
         #expect(set.receive().isEmpty)
-        var byte: UInt8 = 0
-        #expect(recv(taken.descriptor, &byte, 1, 0) == 1 && byte == 7)
+        #expect(read(taken.receiver) == [[0x42]])
         // The set goes, the socket stays.
         set.send([9], to: remote, from: 1)
         #expect(other.receive().isEmpty)
+    }
+
+    @Test func aBurstToASocketThatWasGivenAwayIsReadAtOnce() throws {
+        let (set, other) = (SocketSet(), SocketSet())
+        #expect(set.open() && other.open())
+        let ends = (endpoint(set, 0), endpoint(other, 0))
+        let taken = try #require(set.take(0, remote: ends.1))
+        let sending = try #require(other.take(0, remote: ends.0))
+        defer { for receiver in [taken.receiver, sending.receiver] { SocketSet.close(receiver) } }
+        let burst = (0..<(1200 * 40 + 7)).map { UInt8(truncatingIfNeeded: 0x40 + $0 / 1200) }
+        #expect(burst.withUnsafeBytes { sending.sender.send($0, segmentSize: 1200) } == .sent)
+        #expect(read(taken.receiver) == [burst])
+    }
+
+    /// All that waits, as it came: one datagram or several.
+    private func read(_ socket: SteeredSocket) -> [[UInt8]] {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: SteeredSocket.maximumRead, alignment: 16)
+        defer { buffer.deallocate() }
+        var all: [[UInt8]] = []
+        while let batch = socket.read(into: buffer) { all.append(Array(buffer[..<batch.length])) }
+        return all
     }
 
     @Test func ignoresSocketsThatAreNotThere() {

@@ -41,6 +41,7 @@ extension ICETests {
                 }
                 round += 1
             }
+            if seconds > 0 { print("\(round) checks answered in \(seconds) s, read: \(secondSocketIsRead)") }
             // And of what was meant for the session, libnice has seen nothing.
             #expect(bob.recorder.events.packets.allSatisfy { $0.first == 0x3F })
             try await alice.closed()

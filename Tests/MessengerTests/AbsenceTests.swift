@@ -1,5 +1,6 @@
 import Messenger
 import PeerLab
+import TestTools
 import Testing
 import Vault
 

@@ -157,6 +157,22 @@ private final class Pipe: BenchmarkStream {
         #expect(phases == [.upload, .download, .echo])
     }
 
+    @Test func tellsTheLongestGapOfTheDownload() throws {
+        let asker = Asker()
+        let service = BenchmarkService(asker.peer, now: asker.now) { _ in }
+        let start = asker.now
+        asker.pass(milliseconds: 6000) {
+            // In the upload a pause, and in the download.
+            let elapsed = (asker.now - start) / Self.millisecond
+            guard !(300..<900).contains(elapsed), !(1500..<1800).contains(elapsed) else { return }
+            service.handle(.readable, now: asker.now)
+            service.handle(.writable, now: asker.now)
+            service.tick(now: asker.now)
+        }
+        let gap = try #require(asker.report).longestGap / Self.millisecond
+        #expect((300...340).contains(gap), "\(gap)")
+    }
+
     @Test func littleIsOnItsWayOnASlowPath() throws {
         let asker = Asker(milliseconds: 5000)
         asker.peer.write(.ready)

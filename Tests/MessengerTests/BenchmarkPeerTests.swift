@@ -2,6 +2,7 @@ import Messenger
 import PeerLab
 import Peering
 import SecureTransport
+import TestTools
 import Testing
 import Wire
 

@@ -1,5 +1,6 @@
 import Identity
 import PeerLab
+import TestTools
 import Testing
 import Vault
 import Wire

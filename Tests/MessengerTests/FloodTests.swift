@@ -1,6 +1,7 @@
 import Identity
 import Messenger
 import PeerLab
+import TestTools
 import Testing
 import Wire
 

@@ -3,6 +3,7 @@ import Identity
 import Messenger
 import PeerLab
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 

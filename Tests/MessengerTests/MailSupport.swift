@@ -3,6 +3,7 @@ import Identity
 import NIOConcurrencyHelpers
 import PeerLab
 import Ratchet
+import TestTools
 import Testing
 import Wire
 

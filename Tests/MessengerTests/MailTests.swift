@@ -2,6 +2,7 @@ import Identity
 import Messenger
 import PeerLab
 import Ratchet
+import TestTools
 import Testing
 import Vault
 

@@ -1,6 +1,7 @@
 import Messenger
 import PeerLab
 import SecureTransport
+import TestTools
 import Testing
 import Wire
 

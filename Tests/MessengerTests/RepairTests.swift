@@ -1,6 +1,7 @@
 import Identity
 import PeerLab
 import Ratchet
+import TestTools
 import Testing
 import Wire
 

@@ -3,6 +3,7 @@ import Paths
 import PeerLab
 import SecureTransport
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Identity
 import PeerLab
 import SecureTransport
+import TestTools
 import Testing
 import Vault
 import Wire

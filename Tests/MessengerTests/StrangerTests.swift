@@ -2,6 +2,7 @@ import Identity
 import Messenger
 import PeerLab
 import SecureTransport
+import TestTools
 import Testing
 import Wire
 

@@ -1,11 +1,25 @@
 import Foundation
 
-/// What answers NAT-PMP (RFC 6886) on a NAT of the laboratory.
+/// What answers NAT-PMP (RFC 6886) or UPnP-IGD on a NAT of the laboratory.
 package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConvertible {
     /// The real one (Debian: `miniupnpd-nftables`); SOTTO_MINIUPNPD may name it.
     case miniupnpd
     /// A few lines of Python, for machines without it.
     case standIn = "stand-in"
+
+    /// Where UPnP-IGD has its descriptions, by HTTP.
+    package static let descriptionPort: UInt16 = 5_000
+
+    /// What it answers to; the other one is silent.
+    package enum Language: String, Sendable, CaseIterable, CustomStringConvertible {
+        case natPMP = "NAT-PMP"
+        case upnp = "UPnP-IGD"
+
+        package var description: String { rawValue }
+
+        /// The port at which it is asked.
+        package var port: UInt16 { self == .natPMP ? 5_351 : 1_900 }
+    }
 
     package var description: String { rawValue }
 
@@ -20,20 +34,26 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
     }
 
     /// Its arguments. The stand-in keeps its rules in the chain that miniupnpd would use.
-    func arguments(_ addresses: AddressPlan, external: String?, configuration: String) -> [String] {
-        switch self {
-        case .miniupnpd: ["-d", "-f", configuration, "-P", "\(configuration).pid"]
-        case .standIn: ["-c", Self.script, "\(addresses.local).1", external ?? "10.9.8.7"]
+    func arguments(
+        _ addresses: AddressPlan, external: String?, configuration: String, _ language: Language,
+        _ habit: StandInIGD.Habit
+    ) -> [String] {
+        let (inside, outside) = ("\(addresses.local).1", external ?? "10.9.8.7")
+        switch (self, language) {
+        case (.miniupnpd, _): return ["-d", "-f", configuration, "-P", "\(configuration).pid"]
+        case (.standIn, .natPMP): return ["-c", Self.script, inside, outside]
+        case (.standIn, .upnp): return StandInIGD.arguments(inside: inside, outside: outside, habit)
         }
     }
 
-    static func configuration(_ addresses: AddressPlan, external: String?) -> String {
+    static func configuration(_ addresses: AddressPlan, external: String?, _ language: Language) -> String {
         """
         ext_ifname=wan
         \(external.map { "ext_ip=\($0)" } ?? "")
         listening_ip=lan
-        enable_natpmp=yes
-        enable_upnp=no
+        enable_natpmp=\(language == .natPMP ? "yes" : "no")
+        enable_upnp=\(language == .upnp ? "yes" : "no")
+        port=\(descriptionPort)
         ipv6_disable=yes
         upnp_table_name=portmap
         upnp_nat_table_name=portmap
@@ -55,7 +75,7 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
         }
         }
         insert rule \(NATRules.table) pass iifname "wan" meta l4proto udp ct status dnat accept
-        insert rule \(NATRules.table) own iifname "lan" udp dport 5351 accept
+        insert rule \(NATRules.table) own iifname "lan" udp dport { 1900, 5351 } accept
         """
 
     private static let script = """
@@ -90,8 +110,16 @@ extension LabSite {
     ///
     /// `miniupnpd` refuses to work with the laboratory's addresses, which are for documentation and not routed: the site gets one more, of a routed range.
     ///
-    /// - Parameter hasPublicAddress: false is a NAT behind another one: `miniupnpd` is left at the laboratory's address, the stand-in tells a private one.
-    package func startPortMapping(_ daemon: PortMappingDaemon, hasPublicAddress: Bool = true) async throws {
+    /// - Parameters:
+    ///   - language: the only one that it answers to.
+    ///   - habit: of the stand-in for UPnP-IGD.
+    ///   - hasPublicAddress: false is a NAT behind another one: `miniupnpd` is left at the laboratory's address, the stand-in tells a private one.
+    /// - Returns: the program.
+    @discardableResult
+    package func startPortMapping(
+        _ daemon: PortMappingDaemon, speaking language: PortMappingDaemon.Language = .natPMP,
+        _ habit: StandInIGD.Habit = .honest, hasPublicAddress: Bool = true
+    ) async throws -> LabProcess {
         guard let router = site.routers.last else { throw LabError.unknown("NAT of \(name)") }
         let external = hasPublicAddress ? "11.0.0.\(addresses.number)" : nil
         if let external {
@@ -103,19 +131,25 @@ extension LabSite {
         try await holder.script(
             """
             cat > \(configuration) <<'END'
-            \(PortMappingDaemon.configuration(addresses, external: external))
+            \(PortMappingDaemon.configuration(addresses, external: external, language))
             END
             nft -f - <<'END'
             \(PortMappingDaemon.rules)
             END
             """, network: router)
         let process = try holder.spawn(
-            try daemon.program(), daemon.arguments(addresses, external: external, configuration: configuration),
+            try daemon.program(),
+            daemon.arguments(addresses, external: external, configuration: configuration, language, habit),
             network: router, environment: laboratoryEnvironment(adding: [:]), directory: nil)
         portMapping.withLock { $0 = process }
+        if daemon == .standIn, language == .upnp {
+            try await StandInIGD.waitUntilReady(process)
+            return process
+        }
         try await holder.script(
-            "for i in $(seq 200); do ss -Huln sport = 5351 | grep -q . && exit 0; sleep 0.05; done; exit 1",
+            "for i in $(seq 200); do ss -Huln sport = \(language.port) | grep -q . && exit 0; sleep 0.05; done; exit 1",
             network: router)
+        return process
     }
 
     /// The mappings that exist, as the kernel has them.

@@ -40,6 +40,31 @@ struct CutTests {
         }
     }
 
+    /// The gap is the longest time in which nothing new came to the application that receives.
+    @Test(arguments: [NATProfile.open, .portRestricted, .doubleNAT])
+    func transfersGoOnOverTheRelay(profile: NATProfile) async throws {
+        try await Meeting.with(alice: .behind(profile), bob: .behind(.portRestricted)) { meeting in
+            let (alice, site) = (meeting.alice, meeting.alice.host.site)
+            var gaps = Figures()
+            try meeting.bob.listen(for: "alice", options: ["--bench"])
+            try await meeting.bob.waitUntilReady()
+            for _ in 0..<Self.cuts {
+                try alice.measure(with: "bob", seconds: 1.5)
+                try await alice.first("half a second of download", within: .seconds(60)) {
+                    $0.path == "direct" && $0.downloading ?? 0 >= 0.5 ? () : nil
+                }
+                try await site.cutUDP()
+                gaps.values.append(try await alice.first("a measured gap", within: .seconds(60)) { $0.downloadGap })
+                #expect(alice.journal.value.paths.last?.kind == "relay" && alice.journal.value.failures == [])
+                _ = try await alice.process?.exit(within: .seconds(20))
+                try await site.restoreUDP()
+            }
+            #expect((gaps.values.max() ?? 0) < 5_000)
+            MatrixReport.shared.note(
+                "UDP cut in mid-transfer, \(profile) with port-restricted", "gap \(gaps.summary): \(gaps.list)")
+        }
+    }
+
     /// Only one direction fails: the direct path is of no use then, and both have to see it.
     @Test func fallsBackWhenOneDirectionFails() async throws {
         try await Meeting.with(alice: .behind(.open), bob: .behind(.open)) { meeting in

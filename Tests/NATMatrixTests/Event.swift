@@ -19,9 +19,14 @@ struct Event: Decodable, Sendable {
     var uri: String?
     var code: String?
     var message: String?
+    var phase: String?
+    var seconds: Double?
+    var gap: Double?
 
     enum CodingKeys: String, CodingKey {
         case event, peer, contact, name, path, local, remote, verified, id, text, state, reason, uri, code, message
+        case phase, seconds
+        case gap = "download_gap_ms"
         case sinceStartMilliseconds = "since_start_ms"
     }
 
@@ -61,6 +66,10 @@ struct Journal: Sendable {
     /// The last known state of each of our messages, by id.
     var states: [String: String] = [:]
     var failures: [String] = []
+    /// How long the download of a benchmark has been running, in seconds; nil before it.
+    var downloading: Double?
+    /// The longest gap in the download of a benchmark that is over, in milliseconds.
+    var downloadGap: Double?
     var notJSON: [String] = []
     var end: ExitStatus?
     /// What happened besides messages, with the seconds since the first event.
@@ -82,7 +91,7 @@ struct Journal: Sendable {
     private mutating func remember(_ event: Event, _ time: ContinuousClock.Instant) {
         let start = began ?? time
         began = start
-        guard !["message", "state", "pong"].contains(event.event) else { return }
+        guard !["message", "state", "pong", "progress"].contains(event.event) else { return }
         let details = [event.path, event.state, event.reason, event.message].compactMap { $0 }
         let seconds = ((time - start).milliseconds / 10).rounded() / 100
         trace.append(([event.event] + details).joined(separator: " ") + " @\(seconds)")
@@ -105,6 +114,8 @@ struct Journal: Sendable {
         case "state":
             if let id = event.id { states[id] = event.state ?? "" }
             if event.state == "failed" { failures.append("a message failed: \(event.reason ?? "")") }
+        case "progress": downloading = event.phase == "download" ? event.seconds : nil
+        case "bench": downloadGap = event.gap
         case "error": failures.append("\(event.code ?? ""): \(event.message ?? "")")
         default: break
         }

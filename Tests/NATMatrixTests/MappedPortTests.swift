@@ -1,19 +1,22 @@
 import NATLab
 import Testing
 
-/// A symmetric NAT whose router gives ports to those who ask: with a real `miniupnpd` where there is one, and with a stand-in.
+/// A symmetric NAT whose router gives ports to those who ask: with a real `miniupnpd` where there is one, and with a stand-in; by NAT-PMP, and by
+/// UPnP-IGD where that is all it answers to.
 @Suite(
     .enabled(if: Programs.areReady, "\(Programs.obstacle)"),
     .enabled(if: !PortMappingDaemon.available.isEmpty, "neither miniupnpd nor python3: port mapping is NOT tested"))
 struct MappedPortTests {
-    @Test(arguments: PortMappingDaemon.available)
-    func aSymmetricNATWithAMappingIsDirectByICEAlone(daemon: PortMappingDaemon) async throws {
+    @Test(arguments: PortMappingDaemon.available, PortMappingDaemon.Language.allCases)
+    func aSymmetricNATWithAMappingIsDirectByICEAlone(
+        daemon: PortMappingDaemon, language: PortMappingDaemon.Language
+    ) async throws {
         try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.portRestricted)) { meeting in
             let site = meeting.alice.host.site
-            try await site.startPortMapping(daemon)
+            try await site.startPortMapping(daemon, speaking: language)
             try await meeting.begin(alice: ["--no-port-search"])
             try await meeting.talking {
-                try await meeting.waitForPath("direct", within: .seconds(30))
+                try await meeting.waitForPath("direct", within: .seconds(60))
                 #expect(try await !site.portMappings().isEmpty)
                 try await meeting.waitForMessages(40)
             }
@@ -21,45 +24,77 @@ struct MappedPortTests {
             meeting.expectPerfectDelivery()
             let direct = try #require(meeting.alice.journal.value.paths.last { $0.kind == "direct" })
             MatrixReport.shared.note(
-                "symmetric with a port mapping (\(daemon)) dials port-restricted",
+                "symmetric with a port mapping (\(daemon), \(language)) dials port-restricted",
                 "direct after \(Int(direct.sinceStart)) ms")
             // Deleted, not left to end by themselves.
             let process = try #require(meeting.alice.process)
             process.closeInput()
             _ = try await process.exit(within: .seconds(20))
-            #expect(try await site.portMappings().isEmpty)
+            try await site.waitForNoMappings()
         }
     }
 
+    /// UPnP-IGD is spoken by another process, which outlives one that is killed for the time that this takes.
+    @Test(arguments: PortMappingDaemon.available)
+    func mappingsOfAProgramThatWasKilledAreDeleted(daemon: PortMappingDaemon) async throws {
+        try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.portRestricted)) { meeting in
+            let site = meeting.alice.host.site
+            try await site.startPortMapping(daemon, speaking: .upnp)
+            try await meeting.begin(alice: ["--no-port-search"])
+            try await meeting.waitForPath("direct", within: .seconds(60))
+            #expect(try await !site.portMappings().isEmpty)
+            await meeting.alice.process?.kill()
+            try await site.waitForNoMappings()
+        }
+    }
+
+    /// Where NAT-PMP is not answered both would be asked.
     @Test(arguments: PortMappingDaemon.available)
     func nobodyIsAskedWhenTheUserSaysSo(daemon: PortMappingDaemon) async throws {
         try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.portRestricted)) { meeting in
             let site = meeting.alice.host.site
-            try await site.startPortMapping(daemon)
+            try await site.startPortMapping(daemon, speaking: .upnp)
             let capture = try meeting.alice.host.capture()
             try await meeting.begin(alice: ["--no-port-search", "--no-port-mapping"])
-            try await meeting.talking { try await meeting.waitForMessages(100) }
-            #expect(!capture.packets.contains { $0.isUDP && $0.destination.port == 5351 })
+            try await meeting.talking { try await meeting.waitForMessages(100, within: .seconds(60)) }
+            #expect(
+                !capture.packets.contains { $0.isOutgoing && $0.isUDP && [1_900, 5_351].contains($0.destination.port) })
             #expect(try await site.portMappings().isEmpty)
         }
     }
 
     /// NAT behind NAT: the router's own address is private, and a mapping in it leads nowhere.
-    @Test(arguments: PortMappingDaemon.available)
-    func aRouterWithAPrivateAddressIsNotAskedForPorts(daemon: PortMappingDaemon) async throws {
+    @Test(arguments: PortMappingDaemon.available, PortMappingDaemon.Language.allCases)
+    func aRouterWithAPrivateAddressIsNotAskedForPorts(
+        daemon: PortMappingDaemon, language: PortMappingDaemon.Language
+    ) async throws {
         try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.portRestricted)) { meeting in
             let site = meeting.alice.host.site
-            try await site.startPortMapping(daemon, hasPublicAddress: false)
+            try await site.startPortMapping(daemon, speaking: language, hasPublicAddress: false)
             let capture = try meeting.alice.host.capture()
             try await meeting.begin(alice: ["--no-port-search"])
             try await meeting.talking {
-                _ = try await capture.first("question for the external address", within: .seconds(20)) {
-                    $0.isUDP && $0.destination.port == 5351
+                _ = try await capture.first("question for the external address", within: .seconds(60)) {
+                    language == .natPMP
+                        ? $0.isUDP && $0.destination.port == language.port
+                        : $0.isOutgoing && !$0.isUDP && $0.destination.port == PortMappingDaemon.descriptionPort
                 }
-                try await meeting.waitForMessages(100)
+                try await meeting.waitForMessages(100, within: .seconds(60))
             }
             #expect(try await site.portMappings().isEmpty)
             #expect(meeting.alice.journal.value.paths.allSatisfy { $0.kind == "relay" })
+        }
+    }
+}
+
+extension LabSite {
+    /// Waits until what was mapped is deleted.
+    func waitForNoMappings(within limit: Duration = .seconds(30)) async throws {
+        let deadline = ContinuousClock.now + limit
+        for await _ in Ticks(every: .milliseconds(50)) {
+            let left = try await portMappings()
+            if left.isEmpty { return }
+            guard ContinuousClock.now < deadline else { throw LabError.unknown("end of the mappings \(left)") }
         }
     }
 }

@@ -11,6 +11,8 @@ struct NetcheckTests {
         let mappedV4: String?
         let mappedV6: String?
         let relayRoundTrip: Double?
+        let portMapping: String?
+        let routerAddress: String?
 
         enum CodingKeys: String, CodingKey {
             case mapping
@@ -18,6 +20,8 @@ struct NetcheckTests {
             case mappedV4 = "mapped_v4"
             case mappedV6 = "mapped_v6"
             case relayRoundTrip = "relay_rtt_ms"
+            case portMapping = "port_mapping"
+            case routerAddress = "router_address"
         }
     }
 
@@ -42,6 +46,17 @@ struct NetcheckTests {
             #expect(report.mapping == Self.expectedMapping(profile))
             #expect((report.mappedV4 != nil) == profile.passesUDP && report.mappedV6 == nil)
             #expect(report.relayRoundTrip != nil)
+            #expect(report.portMapping == "none" && report.routerAddress == nil)
+        }
+    }
+
+    @Test(arguments: PortMappingDaemon.Language.allCases)
+    func tellsHowTheRouterGivesOutPorts(language: PortMappingDaemon.Language) async throws {
+        try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.open)) { meeting in
+            try await meeting.alice.host.site.startPortMapping(.standIn, speaking: language)
+            let report = try await check(meeting.alice)
+            #expect(report.portMapping == (language == .natPMP ? "nat-pmp" : "upnp-igd"))
+            #expect(report.routerAddress?.hasPrefix("11.0.0.") == true)
         }
     }
 

@@ -36,6 +36,11 @@ final class Person: Sendable {
         try start(["listen"] + options, addressee: contact)
     }
 
+    /// Starts `sotto bench CONTACT --json`; the contact listens with `--bench`.
+    func measure(with contact: String, seconds: Double) throws {
+        try start(["bench", contact, "--seconds", "\(seconds)"], addressee: nil)
+    }
+
     private func start(_ arguments: [String], addressee: String?) throws {
         let journal = Watched(Journal())
         let process = try host.spawn(

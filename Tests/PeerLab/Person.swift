@@ -1,6 +1,7 @@
 package import Identity
 package import Messenger
 import NIOConcurrencyHelpers
+package import TestTools
 import Vault
 
 /// A messenger on a thread of its own, and everything it told.

@@ -4,6 +4,7 @@ import NIOCore
 package import Paths
 package import SecureTransport
 package import SignalingClient
+import TestTools
 package import Wire
 
 /// The part of a ``ScriptedPeer`` that lives on its event loop.

@@ -1,5 +1,6 @@
 package import Identity
 import SignalingClient
+import TestTools
 package import Wire
 
 /// A mail that came to a scripted peer.

@@ -4,6 +4,7 @@ import NIOPosix
 import Paths
 package import SecureTransport
 package import SignalingClient
+package import TestTools
 package import Wire
 
 /// A peer that does what the test says: it speaks every protocol of Sotto over the relay and keeps no rule that the test breaks.

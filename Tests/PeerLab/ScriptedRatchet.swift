@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import Messenger
 import Ratchet
+import TestTools
 package import Wire
 
 /// Makes and opens the envelopes of a scripted peer, without keeping anything.

@@ -1,6 +1,7 @@
 import ICE
 import Identity
 import PeerLab
+import TestTools
 import Testing
 import Wire
 

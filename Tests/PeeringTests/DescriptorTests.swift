@@ -1,6 +1,7 @@
 import Foundation
 import Paths
 import PeerLab
+import TestTools
 import Testing
 
 @testable import Peering

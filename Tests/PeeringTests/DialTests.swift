@@ -4,6 +4,7 @@ import Paths
 import PeerLab
 import SecureTransport
 import SignalingClient
+import TestTools
 import Testing
 import Wire
 

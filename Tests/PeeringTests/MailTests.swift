@@ -1,6 +1,7 @@
 import NIOCore
 import PeerLab
 import SignalingClient
+import TestTools
 import Testing
 import Wire
 

@@ -3,6 +3,7 @@ import Identity
 import Paths
 import PeerLab
 import SecureTransport
+import TestTools
 import Testing
 import Wire
 

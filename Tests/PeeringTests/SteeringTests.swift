@@ -4,6 +4,7 @@ import Identity
 import NIOCore
 import Paths
 import PeerLab
+import TestTools
 import Testing
 import Wire
 
@@ -44,11 +45,7 @@ import Wire
 
     @Test func theRelayHasNoDataPlane() async throws {
         try await Lab.run { lab in
-            let alice = try await TestNode.online(lab, policy: .relay)
-            let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
-            alice.accept(bob.id)
-            try await alice.connect(to: bob.id)
-            try await alice.opened()
+            let (alice, bob) = try await relayed(lab)
             let report = try await alice.perform { $0.session(with: bob.id)?.currentPath }
             #expect(report?.kind == .relay && report?.dataPlane == nil)
             for node in [alice, bob] { try await node.stop() }
@@ -99,7 +96,50 @@ import Wire
         }
     }
 
+    /// What a port search finds is read as steered sockets are, and a fresh find takes its place.
+    @Test func aSocketThatASearchFoundIsReadTheSameWay() async throws {
+        try await Lab.run { lab in
+            let (alice, bob) = try await relayed(lab)
+            for _ in 0..<2 {
+                try await find(alice, bob)
+                try await eventually("the found path carries the session") {
+                    let report = try await bob.perform { $0.session(with: alice.id)?.currentPath }
+                    return report?.kind == .direct && report?.dataPlane == .steered
+                }
+                try await send(2 << 20, from: alice, to: bob)
+                let packets = try await bob.perform { $0.knownLink(alice.id)?.direct.found?.reader.packets ?? 0 }
+                #expect(packets > 1_000)
+            }
+            for node in [alice, bob] { try await node.stop() }
+        }
+    }
+
     // MARK: Helpers
+
+    /// Two nodes with a session that looks for no direct path.
+    private func relayed(_ lab: Lab) async throws -> (alice: TestNode, bob: TestNode) {
+        let alice = try await TestNode.online(lab, policy: .relay)
+        let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
+        alice.accept(bob.id)
+        try await alice.connect(to: bob.id)
+        for node in [alice, bob] { try await node.read("hi ") }
+        return (alice, bob)
+    }
+
+    /// As if a search had found a socket on each side.
+    private func find(_ alice: TestNode, _ bob: TestNode) async throws {
+        let sets = [SocketSet(), SocketSet()]
+        let ends = try sets.map { set in
+            try #require(set.open())
+            return Endpoint(address: .v4(127, 0, 0, 1), port: set.port(of: 0))
+        }
+        for (index, (node, peer)) in [(alice, bob.id), (bob, alice.id)].enumerated() {
+            let taken = try #require(sets[index].take(0, remote: ends[1 - index]))
+            let found = FoundSocket(
+                local: ends[index], remote: ends[1 - index], sender: taken.sender, receiver: taken.receiver)
+            try await node.perform { $0.knownLink(peer)?.direct.found(found) }
+        }
+    }
 
     /// Two nodes with a session, each on a direct path.
     private func direct(

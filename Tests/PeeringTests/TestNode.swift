@@ -7,6 +7,7 @@ import NIOPosix
 import Paths
 import PeerLab
 import SignalingClient
+import TestTools
 import Wire
 
 @testable import Peering

@@ -2,6 +2,7 @@ import Identity
 import Paths
 import PeerLab
 import SecureTransport
+import TestTools
 import Testing
 
 @testable import Peering

@@ -61,6 +61,29 @@ import Testing
         #expect(rate(network, server, stream, for: .seconds(3)) > 0.6 * 50e6)
     }
 
+    /// A round trip of 0.2 ms at 1 Gbit/s is 17 packets: sent ten by ten, each burst would cost a turn of both programs.
+    @Test func aLocalNetworkGetsLargeBursts() throws {
+        let local = Link(delay: .microseconds(100), bitsPerSecond: 1e9, queueLimit: .milliseconds(5))
+        let network = try network(Self.bbr2, relay: local)
+        let server = try #require(network.server)
+        let stream = try network.client.session.openStream(bidirectional: false)
+        network.client.send(pattern(60_000_000), on: stream)
+        #expect(rate(network, server, stream, for: .milliseconds(400)) > 0.8 * 1e9)
+        let connection = network.client.session.connection
+        #expect(connection.sendQuantum > 40_000)
+        #expect(connection.estimates.window >= 3 * connection.sendQuantum)
+    }
+
+    /// What a burst may be, a cheap switch may not hold.
+    @Test func aLocalNetworkWithShortQueuesStillCarriesMost() throws {
+        let local = Link(delay: .microseconds(100), bitsPerSecond: 1e9, queueLimit: .microseconds(500))
+        let network = try network(Self.bbr2, relay: local)
+        let server = try #require(network.server)
+        let stream = try network.client.session.openStream(bidirectional: false)
+        network.client.send(pattern(60_000_000), on: stream)
+        #expect(rate(network, server, stream, for: .milliseconds(400)) > 0.7 * 1e9)
+    }
+
     @Test(arguments: CongestionControl.allCases) func whatWasLearnedOfAPathIsForgotten(
         control: CongestionControl
     ) throws {

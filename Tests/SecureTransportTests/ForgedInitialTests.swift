@@ -31,11 +31,11 @@ import Testing
                 })
             else { return [] }
             defer { PacketKey.destroy(key) }
+            guard let header = HeaderProtectionKey.make(cipher: .chaCha20Poly1305, secret: secret) else { return [] }
+            defer { HeaderProtectionKey.destroy(header) }
             for index in 0..<4 { nonce[8 + index] ^= numberBytes[index] }
             var sealed = [UInt8](repeating: 0, count: payload.count + 16)
             _ = PacketKey.seal(key, into: &sealed, payload, payload.count, nonce: nonce, ad: packet, packet.count)
-            let header = HeaderProtectionKey.make(secret: secret)
-            defer { HeaderProtectionKey.destroy(header) }
             var mask = [UInt8](repeating: 0, count: 5)
             _ = HeaderProtectionKey.mask(header, sample: Array(sealed[0..<16]), into: &mask)
             let numberOffset = packet.count - 4

@@ -55,15 +55,32 @@ import Testing
             KeySchedule.prologue(firstConnectionID: [1, 2], suites: [2, 1]) == Array("sotto/2".utf8) + [1, 2, 2, 2, 1])
     }
 
-    /// RFC 9001, appendix A.5.
-    @Test func headerProtectionIsThatOfRFC9001() {
-        let key = bytes("25a282b9e82f06f21f488917a4fc8f1b73573685608597d0efcb076b0ab7a7a4")
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: 32, alignment: 16)
-        memory.copyMemory(from: key, byteCount: 32)
+    /// ChaCha20: RFC 9001, appendix A.5. AES-256: FIPS 197, appendix C.3, of which the first bytes are the mask (RFC 9001 §5.4.3).
+    @Test(arguments: [
+        (
+            PacketCipher.chaCha20Poly1305, "25a282b9e82f06f21f488917a4fc8f1b73573685608597d0efcb076b0ab7a7a4",
+            "5e5cd55c41f69080575d7999c25a5bfb", "aefefe7d03"
+        ),
+        (
+            PacketCipher.aes256GCM, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+            "00112233445566778899aabbccddeeff", "8ea2b7ca51"
+        ),
+    ])
+    func headerProtectionIsThatOfRFC9001(cipher: PacketCipher, key: String, sample: String, expected: String) throws {
+        let memory = try #require(bytes(key).withUnsafeBytes { HeaderProtectionKey.make(cipher: cipher, key: $0) })
         defer { HeaderProtectionKey.destroy(memory) }
-        var mask = [UInt8](repeating: 0, count: 5)
-        #expect(HeaderProtectionKey.mask(memory, sample: bytes("5e5cd55c41f69080575d7999c25a5bfb"), into: &mask))
-        #expect(mask == bytes("aefefe7d03"))
+        // Twice: the second packet's is as good as the first's.
+        for _ in 0..<2 {
+            var mask = [UInt8](repeating: 0, count: 5)
+            #expect(HeaderProtectionKey.mask(memory, sample: bytes(sample), into: &mask))
+            #expect(mask == bytes(expected))
+        }
+    }
+
+    @Test(arguments: PacketCipher.allCases) func headerProtectionTakesKeysOf32BytesOnly(cipher: PacketCipher) {
+        for count in [0, 16, 31, 33] {
+            #expect(pattern(count).withUnsafeBytes { HeaderProtectionKey.make(cipher: cipher, key: $0) == nil })
+        }
     }
 
     @Test(arguments: PacketCipher.available()) func packetsOpenOnlyUnchanged(cipher: PacketCipher) throws {

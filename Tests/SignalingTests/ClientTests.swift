@@ -2,6 +2,7 @@ import Identity
 import NIOCore
 import NIOPosix
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 

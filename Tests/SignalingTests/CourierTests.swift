@@ -1,5 +1,6 @@
 import Identity
 import NIOCore
+import TestTools
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import NIOCore
 import SignalingClient
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Identity
 import NIOCore
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 

@@ -2,6 +2,7 @@ import Identity
 import NIOCore
 import SignalingClient
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 
@@ -76,7 +77,7 @@ import Wire
         configuration.limits.heartbeat = .minutes(10)
         let server = try await SignalingServer.start(configuration, logger: quiet)
         let (raw, _) = try await RawConnection.loggedIn(server)
-        let isStopped = Recorder<Void>()
+        let isStopped = EventLog<Void>()
         Task {
             await server.shutdown()
             isStopped.append(())

@@ -1,6 +1,7 @@
 import Identity
 import NIOCore
 import SignalingClient
+import TestTools
 import Testing
 import Wire
 

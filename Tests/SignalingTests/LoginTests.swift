@@ -3,13 +3,14 @@ import NIOCore
 import NIOPosix
 import SignalingClient
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 
 @Suite struct LoginTests {
     @Test func refusesAWrongSignature() async throws {
         try await withServer { server in
-            let events = Recorder<SignalingEvent>()
+            let events = EventLog<SignalingEvent>()
             let client = SignalingClient(
                 url: try server.url, peer: try Identity.generate().peerID.key,
                 sign: { _ in Array(repeating: 1, count: 64) }, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),

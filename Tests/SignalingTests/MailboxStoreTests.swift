@@ -232,7 +232,7 @@ import Wire
             go.wait()
         }
         begun.wait()
-        let verdicts = Recorder<Result<MailVerdict, MailboxError>>()
+        let verdicts = EventLog<Result<MailVerdict, MailboxError>>()
         for number in UInt8(0)..<60 { mailbox.store(mail([number])) { verdicts.append($0) } }
         #expect(verdicts.all == [Result<MailVerdict, MailboxError>](repeating: .failure(.overloaded), count: 10))
         go.signal()

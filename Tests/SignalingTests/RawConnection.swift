@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingServer
+import TestTools
 import Wire
 
 /// A TCP connection that sends whatever a test wants, and reads only when it may.
@@ -26,8 +27,8 @@ final class RawConnection: Sendable {
 
     private final class Collector: ChannelInboundHandler, Sendable {
         typealias InboundIn = ByteBuffer
-        let pieces: Recorder<Piece>
-        init(_ pieces: Recorder<Piece>) { self.pieces = pieces }
+        let pieces: EventLog<Piece>
+        init(_ pieces: EventLog<Piece>) { self.pieces = pieces }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             pieces.append(.bytes(Array(unwrapInboundIn(data).readableBytesView)))
@@ -37,10 +38,10 @@ final class RawConnection: Sendable {
     }
 
     let channel: any Channel
-    private let pieces: Recorder<Piece>
+    private let pieces: EventLog<Piece>
     private let buffered = NIOLockedValueBox<(bytes: [UInt8], ended: Bool)>(([], false))
 
-    private init(_ channel: any Channel, _ pieces: Recorder<Piece>) {
+    private init(_ channel: any Channel, _ pieces: EventLog<Piece>) {
         self.channel = channel
         self.pieces = pieces
     }
@@ -48,7 +49,7 @@ final class RawConnection: Sendable {
     deinit { channel.close(promise: nil) }
 
     static func connect(_ address: SocketAddress, receiveBuffer: Int? = nil) async throws -> RawConnection {
-        let pieces = Recorder<Piece>()
+        let pieces = EventLog<Piece>()
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

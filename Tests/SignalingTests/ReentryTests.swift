@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingClient
+import TestTools
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Identity
 import SignalingClient
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 

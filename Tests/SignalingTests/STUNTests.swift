@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import SignalingServer
+import TestTools
 import Testing
 import Wire
 
@@ -12,12 +13,12 @@ import Wire
 
     private func exchange(
         _ address: IPAddress,
-        _ body: (any Channel, Recorder<[UInt8]>, SignalingServer, SocketAddress) async throws -> Void
+        _ body: (any Channel, EventLog<[UInt8]>, SignalingServer, SocketAddress) async throws -> Void
     ) async throws {
         var configuration = ServerConfiguration.loopback(address)
         configuration.limits.stun = RateLimit(rate: 0.001, burst: 20)
         let server = try await SignalingServer.start(configuration, logger: quiet)
-        let answers = Recorder<[UInt8]>()
+        let answers = EventLog<[UInt8]>()
         let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -63,7 +64,7 @@ import Wire
         var configuration = ServerConfiguration.loopback()
         configuration.stun = ListenAddress(host: HostName(.v6(0, 0, 0, 0, 0, 0, 0, 0)), port: 0)
         let server = try await SignalingServer.start(configuration, logger: quiet)
-        let answers = Recorder<[UInt8]>()
+        let answers = EventLog<[UInt8]>()
         let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -122,9 +123,9 @@ import Wire
 
 private final class DatagramCollector: ChannelInboundHandler, Sendable {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    private let datagrams: Recorder<[UInt8]>
+    private let datagrams: EventLog<[UInt8]>
 
-    init(_ datagrams: Recorder<[UInt8]>) { self.datagrams = datagrams }
+    init(_ datagrams: EventLog<[UInt8]>) { self.datagrams = datagrams }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         datagrams.append(Array(unwrapInboundIn(data).data.readableBytesView))

@@ -2,6 +2,7 @@ import Dispatch
 import Identity
 import NIOCore
 import NIOPosix
+import TestTools
 import Testing
 import Wire
 
@@ -11,11 +12,11 @@ import Wire
 @Suite struct StoppingTests {
     /// Looks names up as slowly as the test wants. Safety: immutable; what it holds is safe by itself.
     private final class SlowLookup: Sendable {
-        let asked: Recorder<HostName>
-        private let gone: Recorder<Void>
+        let asked: EventLog<HostName>
+        private let gone: EventLog<Void>
         private let mayAnswer: DispatchSemaphore
 
-        init(_ asked: Recorder<HostName>, _ mayAnswer: DispatchSemaphore, gone: Recorder<Void>) {
+        init(_ asked: EventLog<HostName>, _ mayAnswer: DispatchSemaphore, gone: EventLog<Void>) {
             self.asked = asked
             self.mayAnswer = mayAnswer
             self.gone = gone
@@ -48,7 +49,7 @@ import Wire
     /// that was shut down, and ends a debug build whose promises are forgotten.
     @Test func theLoopMayBeShutDownWhileANameIsLookedUp() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
-            let (asked, gone) = (Recorder<HostName>(), Recorder<Void>())
+            let (asked, gone) = (EventLog<HostName>(), EventLog<Void>())
             let mayAnswer = DispatchSemaphore(value: 0)
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
             do {
@@ -67,10 +68,10 @@ import Wire
 
     /// The names of STUN and TURN servers are looked up in the same way.
     @Test func otherNamesAreLookedUpTogetherUntilItIsStopped() async throws {
-        let (asked, told) = (Recorder<HostName>(), Recorder<[HostName: [IPAddress]]>())
+        let (asked, told) = (EventLog<HostName>(), EventLog<[HostName: [IPAddress]]>())
         let mayAnswer = DispatchSemaphore(value: 0)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let client = SignalingClient(try Self.settings(SlowLookup(asked, mayAnswer, gone: Recorder())), eventLoop: loop)
+        let client = SignalingClient(try Self.settings(SlowLookup(asked, mayAnswer, gone: EventLog())), eventLoop: loop)
         let hosts = try ["a.example", "b.example"].map { try HostName($0) }
         for isStopped in [false, true] {
             try await loop.submit { client.lookUp(hosts) { told.append($0) } }.get()
@@ -90,10 +91,10 @@ import Wire
 
     /// Nobody waits for an answer that is not wanted any more.
     @Test func aNewAttemptDoesNotWaitForAnOldLookup() async throws {
-        let (asked, events) = (Recorder<HostName>(), Recorder<SignalingEvent>())
+        let (asked, events) = (EventLog<HostName>(), EventLog<SignalingEvent>())
         let mayAnswer = DispatchSemaphore(value: 0)
         let client = SignalingClient(
-            try Self.settings(SlowLookup(asked, mayAnswer, gone: Recorder())) { events.append($0) },
+            try Self.settings(SlowLookup(asked, mayAnswer, gone: EventLog())) { events.append($0) },
             eventLoop: MultiThreadedEventLoopGroup.singleton.next())
         client.start()
         _ = try await asked.next("the first lookup") { $0 }

@@ -1,6 +1,5 @@
 import Identity
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SignalingClient
@@ -10,15 +9,7 @@ import Wire
 
 @testable import SignalingServer
 
-/// What a test waited for and did not get.
-struct Unmet: Error, CustomStringConvertible {
-    let description: String
-}
-
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
-/// How long tests wait for what will come, in seconds: so long that only what never comes takes that long.
-let patience = 60.0
 
 /// A server on the loopback, stopped at the end. Nobody is too slow for it, unless the test says so.
 func withServer(
@@ -66,13 +57,13 @@ var impatient: SignalingTiming {
 final class TestClient: Sendable {
     let identity: Identity
     let client: SignalingClient
-    private let events: Recorder<SignalingEvent>
+    private let events: EventLog<SignalingEvent>
 
     init(
         _ url: ServerURL, identity: Identity? = nil, trust: TLSTrust = .system, timing: SignalingTiming = impatient
     ) throws {
         let identity = try identity ?? Identity.generate()
-        let events = Recorder<SignalingEvent>()
+        let events = EventLog<SignalingEvent>()
         self.identity = identity
         self.events = events
         client = SignalingClient(
@@ -137,83 +128,5 @@ final class TestClient: Sendable {
         try await client.eventLoop.submit { [client] in
             packets.withUnsafeBytes { client.sendRelay(to: peer, segmentSize: segmentSize, packets: $0) }
         }.get()
-    }
-}
-
-/// Values in the order they came, and a way to wait for one.
-final class Recorder<Value: Sendable>: Sendable {
-    private struct State {
-        var values: [Value] = []
-        var position = 0
-        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
-        var ticket = 0
-    }
-
-    private let state = NIOLockedValueBox(State())
-
-    var all: [Value] { state.withLockedValue { $0.values } }
-
-    func append(_ value: Value) {
-        let waiters = state.withLockedValue { state in
-            state.values.append(value)
-            defer { state.waiters = [:] }
-            return state.waiters.values.map { $0 }
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    /// Passes over all values so far.
-    func forget() {
-        state.withLockedValue { $0.position = $0.values.count }
-    }
-
-    /// The next value for which `pick` has a result.
-    func next<Result: Sendable>(
-        _ what: String, within seconds: Double = patience, _ pick: (Value) -> Result?
-    ) async throws -> Result {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while true {
-            let found = state.withLockedValue { state -> Result? in
-                while state.position < state.values.count {
-                    defer { state.position += 1 }
-                    if let result = pick(state.values[state.position]) { return result }
-                }
-                return nil
-            }
-            if let found { return found }
-            guard ContinuousClock.now < deadline else { throw Unmet(description: "\(what): did not come; \(all)") }
-            await wait(until: deadline)
-        }
-    }
-
-    /// Until something comes, or the deadline.
-    private func wait(until deadline: ContinuousClock.Instant) async {
-        let ticket = state.withLockedValue { state in
-            state.ticket += 1
-            return state.ticket
-        }
-        let alarm = Alarm(at: deadline) { [weak self] in
-            self?.state.withLockedValue { $0.waiters.removeValue(forKey: ticket) }?.resume()
-        }
-        await withCheckedContinuation { continuation in
-            let comesTooLate = state.withLockedValue { state in
-                guard state.position >= state.values.count else { return true }
-                state.waiters[ticket] = continuation
-                return false
-            }
-            if comesTooLate { continuation.resume() }
-        }
-        alarm.cancel()
-    }
-}
-
-/// Waits until `condition` holds.
-func eventually(
-    _ what: String, within seconds: Double = patience, _ condition: @Sendable () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw Unmet(description: "\(what): never so") }
-        try await nextLook()
     }
 }

@@ -17,6 +17,7 @@ import Wire
             bytes: 1 << 30, nanoseconds: 2_000_000_000, processor: 500_000_000, peerProcessor: 1_500_000_000)
         report.download = BenchmarkReport.Transfer(
             bytes: 3 << 30, nanoseconds: 2_000_000_000, processor: 3_000_000_000, peerProcessor: 6_000_000_000)
+        report.longestGap = 12_500_000
         report.roundTrips = (1...100).map { $0 * 1_000 }
         report.memory = 41_000_000
         report.peerMemory = 43_500_000
@@ -34,7 +35,7 @@ import Wire
             "gbit_per_s": 8.590, "upload_gbit_per_s": 4.295, "download_gbit_per_s": 12.885, "cpu_s_per_gib": 2.75,
             "upload_cpu_s_per_gib": 2, "download_cpu_s_per_gib": 3, "own_cpu_s_per_gib": 0.875,
             "peer_cpu_s_per_gib": 1.875, "rtt_us_p50": 51, "rtt_us_p99": 100, "rtt_us_min": 1, "rtt_us_max": 100,
-            "round_trips": 100, "seconds": 4, "memory_mb": 41, "peer_memory_mb": 43.5,
+            "download_gap_ms": 12.5, "round_trips": 100, "seconds": 4, "memory_mb": 41, "peer_memory_mb": 43.5,
         ]
         for (name, value) in expected { #expect((object[name] as? NSNumber)?.doubleValue == value, "\(name)") }
         #expect(object["bytes"] as? Int == 4 << 30)
@@ -50,7 +51,8 @@ import Wire
     @Test func peopleGetATable() throws {
         let table = BenchText.table(report(), try contact())
         for part in [
-            "4.29 Gbit/s", "12.88 Gbit/s", "0.50 s/GiB", "2.00 s/GiB", "median 51 µs", "as bob's program says",
+            "4.29 Gbit/s", "12.88 Gbit/s", "0.50 s/GiB", "2.00 s/GiB", "12.50 ms", "median 51 µs",
+            "as bob's program says",
         ] {
             #expect(table.contains(part), "\(table)")
         }

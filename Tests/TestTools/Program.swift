@@ -71,6 +71,9 @@ package final class Program: Sendable {
 
     // MARK: What it says
 
+    /// Its number, which may belong to another once it has ended.
+    package var processID: Int32 { watch.id }
+
     /// Everything on standard output so far.
     package var output: String { String(decoding: watch.state.output, as: UTF8.self) }
 

@@ -18,7 +18,7 @@ final class ProgramWatch: @unchecked Sendable {
         fileprivate var changes = 0
     }
 
-    private let id: pid_t
+    let id: pid_t
     private let outputDescriptor: Int32
     private let errorDescriptor: Int32
     private let lock = NSLock()

@@ -16,6 +16,11 @@ int sotto_steer_open(int fd, const struct sockaddr *_Nonnull remote, socklen_t r
 // number of an error; what is handed to the second socket is then unchanged, or nothing.
 int sotto_steer_follow(int fd, const struct sockaddr *_Nullable remote, socklen_t remote_length);
 
+// Makes `fd`, a bound UDP socket that nobody else reads, receive as a second socket does: only the datagrams that come from `remote` and
+// begin with a byte of 0x40 or more, the others are dropped, with UDP_GRO where the kernel can. Returns 0, or the number of the error for
+// which the others are not dropped.
+int sotto_steer_dedicate(int fd, const struct sockaddr *_Nonnull remote, socklen_t remote_length);
+
 // Switches UDP_GRO on or off. Returns 0 or the number of an error.
 int sotto_steer_set_gro(int fd, bool on);
 

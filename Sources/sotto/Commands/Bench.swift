@@ -96,7 +96,9 @@ struct Bench: AsyncParsableCommand {
                 line.clear()
                 output.say("\(contact.name): \(report.summary)")
                 if report.kind != .relay { await start.begin() }
-            case .benchmark(_, .progress(let progress)): line.show(progress)
+            case .benchmark(_, .progress(let progress)):
+                output.progress(progress, with: contact)
+                line.show(progress)
             case .benchmark(_, .finished(let report)):
                 line.clear()
                 return output.bench(report, with: contact)

@@ -1,14 +1,19 @@
 import ArgumentParser
 import Foundation
+import GatewayHelper
 import Messenger
+import PortMapping
 import Wire
 
 struct Netcheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what this network allows: server, relay, UDP, IPv6, the kind of NAT.",
+        abstract: "Show what this network allows: server, relay, UDP, IPv6, the kind of NAT, ports of the router.",
         usage: "sotto netcheck [options]")
 
     @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Do not ask the router whether it gives out ports.")
+    var noPortMapping = false
 
     @OptionGroup var trust: TrustOptions
 
@@ -17,7 +22,9 @@ struct Netcheck: AsyncParsableCommand {
             let home = try common.unlock()
             let file = try trust.certificateFile()
             let thread = EventThread()
-            let check = NetworkCheck(home: home, certificateFile: file, thread: thread, logger: common.logger)
+            let check = NetworkCheck(
+                home: home, certificateFile: file, asksRouter: !noPortMapping, gatewayHelper: GatewayHelper.command,
+                thread: thread, logger: common.logger)
             let result: Result<NetworkReport, any Error>
             do { result = .success(try await check.run()) } catch { result = .failure(error) }
             await thread.shutdown()
@@ -33,7 +40,9 @@ struct Netcheck: AsyncParsableCommand {
                 .adding("stun_rtt_ms", report.stunMilliseconds.map { .number($0) })
                 .adding("mapped_v4", report.mappedV4.map { .text($0.description) })
                 .adding("mapped_v6", report.mappedV6.map { .text($0.description) })
-                .adding("mapping", report.mapping.map { .text($0.rawValue) }))
+                .adding("mapping", report.mapping.map { .text($0.rawValue) })
+                .adding("port_mapping", report.router.map { .text($0.language?.rawValue ?? "none") })
+                .adding("router_address", report.router?.external.map { .text($0.description) }))
         output.say(
             """
             Server      logged in after \(Self.milliseconds(report.loginMilliseconds))
@@ -42,6 +51,7 @@ struct Netcheck: AsyncParsableCommand {
             IPv4        \(Self.seen(report.mappedV4, wasAsked: report.askedV4))
             IPv6        \(Self.seen(report.mappedV6, wasAsked: report.askedV6))
             NAT         \(Self.explain(report.mapping))
+            Router      \(Self.explain(report.router))
             """)
     }
 
@@ -55,6 +65,19 @@ struct Netcheck: AsyncParsableCommand {
 
     private static func seen(_ mapped: Endpoint?, wasAsked: Bool) -> String {
         mapped.map { "seen as \($0)" } ?? (wasAsked ? "no answer" : "not known: the server was not reached this way")
+    }
+
+    private static func explain(_ router: GatewayReport?) -> String {
+        guard let router else { return "not asked for ports" }
+        guard let language = router.language else {
+            return "gives out no ports: it answers neither NAT-PMP nor UPnP-IGD"
+        }
+        let name = language == .natPMP ? "NAT-PMP" : "UPnP-IGD"
+        guard let external = router.external else { return "gives out no ports: it refuses (\(name))" }
+        guard router.isOfUse else {
+            return "its ports are of no use: it is behind another NAT, as \(external) (\(name))"
+        }
+        return "gives out ports of \(external) (\(name))"
     }
 
     private static func explain(_ mapping: NetworkReport.Mapping?) -> String {

@@ -54,12 +54,15 @@ struct Status: AsyncParsableCommand {
         let (waiting, unmailed) = try home.queue(contact)
         let unread = try home.vault.read { try $0.unreadCount(from: row) }
         let path = report?.paths[contact.peer.description]
+        let dataPlane = report?.dataPlanes?[contact.peer.description]
         output.event(
             JSONLine(event: "queue").adding("contact", .text(contact.name)).adding("state", .text(contact.state.word))
                 .adding("session", report.map { _ in .flag(path != nil) }).adding("path", path.map { .text($0) })
+                .adding("data_plane", dataPlane.map { .text($0) })
                 .adding("waiting", .integer(waiting)).adding("mailed", .integer(waiting - unmailed))
                 .adding("unread", .integer(unread)))
-        var words = [path.map { "connected (\($0))" } ?? (report == nil ? contact.state.word : "not connected")]
+        let carrier = path.map { ConversationPath.carrier($0, dataPlane) }
+        var words = [carrier.map { "connected (\($0))" } ?? (report == nil ? contact.state.word : "not connected")]
         if waiting > unmailed { words.append("\(waiting - unmailed) in the mailbox") }
         if unmailed > 0 { words.append("\(unmailed) waiting here") }
         if unread > 0 { words.append("\(unread) unread") }

@@ -27,7 +27,9 @@ final class RawKeys {
             return key
         }
         (sealing, opening) = (key(.seal), key(.open))
-        headerKey = secret.withUnsafeBytes { HeaderProtectionKey.make(secret: $0) }
+        let headerKey = secret.withUnsafeBytes { HeaderProtectionKey.make(cipher: .chaCha20Poly1305, secret: $0) }
+        guard let headerKey else { preconditionFailure("ChaCha20 is always there") }
+        self.headerKey = headerKey
         self.iv = iv
     }
 

@@ -1,5 +1,4 @@
 import NIOConcurrencyHelpers
-import TestTools
 
 /// What a test waited for and did not get.
 package struct Unmet: Error, CustomStringConvertible {
@@ -7,6 +6,9 @@ package struct Unmet: Error, CustomStringConvertible {
 
     package init(description: String) { self.description = description }
 }
+
+/// How long tests wait for what will come, in seconds: so long that only what never comes takes that long.
+package let patience = 60.0
 
 /// Everything that happened, in order, and ways to wait for more.
 package final class EventLog<Event: Sendable>: Sendable {
@@ -35,9 +37,12 @@ package final class EventLog<Event: Sendable>: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// Passes over all events so far, as far as ``next(_:within:_:)`` goes.
+    package func forget() { state.withLockedValue { $0.position = $0.events.count } }
+
     /// The next event for which `pick` has a result; events before it are passed over, and never seen again here.
     package func next<Result>(
-        _ what: String, within seconds: Double = 60, _ pick: (Event) -> Result?
+        _ what: String, within seconds: Double = patience, _ pick: (Event) -> Result?
     ) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -56,7 +61,7 @@ package final class EventLog<Event: Sendable>: Sendable {
     /// Waits until the whole log, from its first event, has a result.
     @discardableResult
     package func until<Result>(
-        _ what: String, within seconds: Double = 60, _ pick: ([Event]) -> Result?
+        _ what: String, within seconds: Double = patience, _ pick: ([Event]) -> Result?
     ) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -92,7 +97,7 @@ package final class EventLog<Event: Sendable>: Sendable {
 
 /// Waits until `condition` holds, for what no event tells.
 package func eventually(
-    _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
+    _ what: String, within seconds: Double = patience, _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {
