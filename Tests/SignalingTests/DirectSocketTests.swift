@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import TestTools
 import Testing
 import Wire
 
@@ -12,7 +13,7 @@ import Wire
     private final class Server: ChannelInboundHandler, Sendable {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
-        let done = Recorder<Void>()
+        let done = EventLog<Void>()
         private let body: @Sendable (ChannelHandlerContext) -> EventLoopFuture<Void>
 
         init(_ body: @escaping @Sendable (ChannelHandlerContext) -> EventLoopFuture<Void>) { self.body = body }
@@ -45,7 +46,7 @@ import Wire
     }
 
     @Test func whatFitsIsWrittenAtOnce() async throws {
-        let outcomes = Recorder<Bool>()
+        let outcomes = EventLog<Bool>()
         let bytes = try await Self.received { context in
             var direct = DirectSocket(context.pipeline)
             var frame = ByteBuffer(string: "frame")
@@ -57,7 +58,7 @@ import Wire
     }
 
     @Test func nothingGoesPastWhatWaitsInTheChannel() async throws {
-        let outcomes = Recorder<Bool>()
+        let outcomes = EventLog<Bool>()
         let bytes = try await Self.received { context in
             var direct = DirectSocket(context.pipeline)
             var (first, second) = (ByteBuffer(string: "1"), ByteBuffer(string: "2"))
@@ -74,7 +75,7 @@ import Wire
     }
 
     @Test func whatTheSocketDoesNotTakeIsLeftToTheChannel() async throws {
-        let outcomes = Recorder<Bool>()
+        let outcomes = EventLog<Bool>()
         let large = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 9) }
         let bytes = try await Self.received { context in
             var direct = DirectSocket(context.pipeline)
@@ -94,7 +95,7 @@ import Wire
 
     /// The channel finds the same error when it writes, and closes.
     @Test func aBrokenConnectionIsLeftToTheChannel() async throws {
-        let outcomes = Recorder<Bool>()
+        let outcomes = EventLog<Bool>()
         let bytes = try await Self.received { context in
             var direct = DirectSocket(context.pipeline)
             let cut = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable { (socket: CInt) in
