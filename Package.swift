@@ -65,7 +65,7 @@ let package = Package(
         .systemLibrary(name: "CNATPMP", providers: [.apt(["libnatpmp-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CSotto", dependencies: ["CNice"]),
-        .target(name: "CMultiBuffer", dependencies: ["CSodium"], linkerSettings: multiBuffer),
+        .target(name: "CMultiBuffer", dependencies: ["COpenSSL"], linkerSettings: multiBuffer),
 
         // 1: pure. No sockets, clocks, tasks or Foundation.
         library("Noise", ["CSodium", crypto]),

@@ -3,8 +3,8 @@
 #if defined(__x86_64__)
 
 #include <intel-ipsec-mb.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,14 +42,14 @@ void *sotto_mb_gcm_new(const uint8_t *key) {
 }
 
 void sotto_mb_gcm_free(void *key) {
-    sodium_memzero(key, sizeof(struct gcm_key_data));
+    OPENSSL_cleanse(key, sizeof(struct gcm_key_data));
     free(key);
 }
 
 // Wipes what was opened unless the tag is right; compared in constant time.
 static int judge(uint8_t *output, size_t length, const uint8_t *tag, const uint8_t *expected) {
-    if (sodium_memcmp(tag, expected, TAG) == 0) return 1;
-    if (length > 0) sodium_memzero(output, length);
+    if (CRYPTO_memcmp(tag, expected, TAG) == 0) return 1;
+    if (length > 0) OPENSSL_cleanse(output, length);
     return 0;
 }
 
@@ -57,7 +57,7 @@ void sotto_mb_gcm_seal(const void *key, uint8_t *output, const uint8_t *input, s
                        const uint8_t *ad, size_t ad_length) {
     struct gcm_context_data state;
     IMB_AES256_GCM_ENC(manager, key, &state, output, input, length, nonce, ad, ad_length, output + length, TAG);
-    sodium_memzero(&state, sizeof state);
+    OPENSSL_cleanse(&state, sizeof state);
 }
 
 int sotto_mb_gcm_open(const void *key, uint8_t *output, const uint8_t *input, size_t length, const uint8_t *nonce,
@@ -67,9 +67,9 @@ int sotto_mb_gcm_open(const void *key, uint8_t *output, const uint8_t *input, si
     uint8_t expected[TAG], tag[TAG];
     memcpy(tag, input + length - TAG, TAG);
     IMB_AES256_GCM_DEC(manager, key, &state, output, input, length - TAG, nonce, ad, ad_length, expected, TAG);
-    sodium_memzero(&state, sizeof state);
+    OPENSSL_cleanse(&state, sizeof state);
     int is_right = judge(output, length - TAG, tag, expected);
-    sodium_memzero(expected, TAG);
+    OPENSSL_cleanse(expected, TAG);
     return is_right;
 }
 
@@ -79,7 +79,7 @@ void sotto_mb_chacha_seal(const uint8_t *key, uint8_t *output, const uint8_t *in
     IMB_CHACHA20_POLY1305_INIT(manager, key, &state, nonce, ad, ad_length);
     if (length > 0) IMB_CHACHA20_POLY1305_ENC_UPDATE(manager, key, &state, output, input, length);
     IMB_CHACHA20_POLY1305_ENC_FINALIZE(manager, &state, output + length, TAG);
-    sodium_memzero(&state, sizeof state);
+    OPENSSL_cleanse(&state, sizeof state);
 }
 
 int sotto_mb_chacha_open(const uint8_t *key, uint8_t *output, const uint8_t *input, size_t length,
@@ -91,9 +91,9 @@ int sotto_mb_chacha_open(const uint8_t *key, uint8_t *output, const uint8_t *inp
     IMB_CHACHA20_POLY1305_INIT(manager, key, &state, nonce, ad, ad_length);
     if (length > TAG) IMB_CHACHA20_POLY1305_DEC_UPDATE(manager, key, &state, output, input, length - TAG);
     IMB_CHACHA20_POLY1305_DEC_FINALIZE(manager, &state, expected, TAG);
-    sodium_memzero(&state, sizeof state);
+    OPENSSL_cleanse(&state, sizeof state);
     int is_right = judge(output, length - TAG, tag, expected);
-    sodium_memzero(expected, TAG);
+    OPENSSL_cleanse(expected, TAG);
     return is_right;
 }
 

@@ -113,33 +113,38 @@ final class PeerLink {
     /// Takes packets that came at once by a direct path: all of `segmentSize` bytes but the last, which may be shorter.
     func receive(_ packets: UnsafeRawBufferPointer, segmentSize: Int, on path: PathID) {
         let now = node.clock.now
-        var start = 0
-        while start < packets.count {
-            let end = start + min(segmentSize, packets.count - start)
-            receive(UnsafeRawBufferPointer(rebasing: packets[start..<end]), on: path, now: now)
-            start = end
+        var rest = packets
+        while !rest.isEmpty {
+            let run = SecureSession.classifyRun(rest, segmentSize: segmentSize)
+            let head = UnsafeRawBufferPointer(rebasing: rest[..<run.length])
+            receive(head, segmentSize: segmentSize, run.kind, on: path, now: now)
+            rest = UnsafeRawBufferPointer(rebasing: rest[run.length...])
         }
     }
 
     /// Takes a packet that came through the relay or an ICE agent of this link.
     func receive(_ packet: UnsafeRawBufferPointer, on path: PathID) {
-        receive(packet, on: path, now: node.clock.now)
+        receive(
+            packet, segmentSize: packet.count, SecureSession.classify(packet), on: path, now: node.clock.now)
     }
 
-    private func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
-        switch SecureSession.classify(packet) {
+    /// One packet, or several of one session.
+    private func receive(
+        _ packets: UnsafeRawBufferPointer, segmentSize: Int, _ kind: PacketClass, on path: PathID, now: MonotonicTime
+    ) {
+        switch kind {
         case .tagged(let tag):
             if let session = session(tagged: tag) {
-                session.receive(packet, on: path, now: now)
+                session.receive(packets, segmentSize: segmentSize, on: path, now: now)
             } else if path == .relay {
                 sayForgotten(tag)
             }
         case .initial(let destination):
             // The answer to our dial carries our own tag; a dial carries an id that the dialer made up.
             if let tag = ConnectionTag(destination.prefix(8)), let session = session(tagged: tag) {
-                session.receive(packet, on: path, now: now)
+                session.receive(packets, segmentSize: segmentSize, on: path, now: now)
             } else if path == .relay {
-                receiveInitial(packet, destination: destination)
+                receiveInitial(packets, destination: destination)
             }
         case .other:
             break
@@ -157,7 +162,7 @@ final class PeerLink {
     private func receiveInitial(_ packet: UnsafeRawBufferPointer, destination: [UInt8]) {
         for session in [active, answering] {
             if let session, session.transport.firstConnectionID == destination {
-                return session.receive(packet, on: .relay, now: node.clock.now)
+                return session.receive(packet, segmentSize: packet.count, on: .relay, now: node.clock.now)
             }
         }
         // Both dialed: the lower peer id's dial wins, and both sides know which that is.

@@ -98,10 +98,10 @@ package final class PeerSession {
 
     // MARK: Packets
 
-    func receive(_ packet: UnsafeRawBufferPointer, on path: PathID, now: MonotonicTime) {
+    func receive(_ packets: UnsafeRawBufferPointer, segmentSize: Int, on path: PathID, now: MonotonicTime) {
         guard state != .closed else { return }
         heardAt = now
-        transport.receive(packet, on: path, now: now)
+        transport.receive(packets, segmentSize: segmentSize, on: path, now: now)
         schedulePump()
     }
 

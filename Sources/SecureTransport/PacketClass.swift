@@ -52,6 +52,22 @@ enum PacketHeader {
         }
     }
 
+    /// What the first of several packets is, and how many bytes follow each other that carry its tag. Others stand alone.
+    static func classifyRun(_ packets: UnsafeRawBufferPointer, segmentSize: Int) -> (kind: PacketClass, length: Int) {
+        func packet(at start: Int) -> UnsafeRawBufferPointer {
+            let room = packets.count - start
+            return UnsafeRawBufferPointer(
+                rebasing: packets[start..<start + (segmentSize > 0 ? min(segmentSize, room) : room)])
+        }
+        let kind = classify(packet(at: 0))
+        var length = packet(at: 0).count
+        guard case .tagged(let tag) = kind else { return (kind, length) }
+        while length < packets.count, case .tagged(tag) = classify(packet(at: length)) {
+            length += packet(at: length).count
+        }
+        return (kind, length)
+    }
+
     private static func tag(_ packet: UnsafeRawBufferPointer, at offset: Int) -> ConnectionTag? {
         guard packet.count >= offset + ConnectionTag.byteCount else { return nil }
         return ConnectionTag(rawValue: UInt64(bigEndian: packet.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))

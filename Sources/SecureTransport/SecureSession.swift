@@ -95,6 +95,14 @@ package final class SecureSession {
         PacketHeader.classify(packet)
     }
 
+    /// The same for packets that came together, all of `segmentSize` bytes but the last, which may be shorter: what the first one is, and how many bytes
+    /// belong to the same session. A segment size of 0 means one packet.
+    package static func classifyRun(
+        _ packets: UnsafeRawBufferPointer, segmentSize: Int
+    ) -> (kind: PacketClass, length: Int) {
+        PacketHeader.classifyRun(packets, segmentSize: segmentSize)
+    }
+
     // MARK: What it is
 
     /// First 8 bytes of every connection id that this end issues, and of the probes addressed to it.

@@ -40,6 +40,32 @@ import Testing
         #expect(classify(bytes) == .other)
     }
 
+    @Test func packetsOfOneSessionThatCameTogetherStayTogether() throws {
+        let tag = try #require(ConnectionTag(connectionID: id))
+        let mine = [0x41] + id + [1, 2, 3]
+        let probe = [0x80] + id + [1, 2, 3]
+        let others = [0x41] + id.reversed() + [1, 2, 3]
+        let stun = [UInt8](repeating: 0, count: mine.count)
+        func run(_ packets: [[UInt8]], segmentSize: Int? = nil) -> (kind: PacketClass, length: Int) {
+            packets.flatMap(\.self).withUnsafeBytes {
+                SecureSession.classifyRun($0, segmentSize: segmentSize ?? mine.count)
+            }
+        }
+        let size = mine.count
+        #expect(run([mine]) == (.tagged(tag), size))
+        #expect(run([mine, probe, mine, others, mine]) == (.tagged(tag), 3 * size))
+        #expect(run([mine, stun, mine]) == (.tagged(tag), size))
+        #expect(run([mine, mine, Array(mine.dropLast(2))]) == (.tagged(tag), 3 * size - 2))
+        // Too short for a tag: it stands alone, as all do that are nobody's.
+        #expect(run([mine, [0x41, 1, 2]]) == (.tagged(tag), size))
+        #expect(run([stun, stun, mine]) == (.other, size))
+        #expect(
+            run([initial(body: 40), initial(body: 40)], segmentSize: initial(body: 40).count).length
+                == initial(body: 40).count)
+        #expect(run([mine, mine], segmentSize: 0) == (.tagged(tag), 2 * size))
+        #expect(run([[0x41]], segmentSize: 1) == (.other, 1))
+    }
+
     @Test func letsThroughOnlyPacketTypesThatTheProtocolHas() {
         #expect(acceptable(initial(body: 40)) == initial(body: 40).count)
         #expect(
