@@ -25,27 +25,28 @@ enum KEMFunction: String, Sendable {
     }
 }
 
-/// An ML-KEM-768 key pair, kept as the seed d ‖ z that it is made from (FIPS 203, §7.1). The seed is wiped with it.
+/// An ML-KEM-768 key pair, made from the seed d ‖ z (FIPS 203, §7.1).
 ///
-/// While a key is made or used, swift-crypto holds seed and expanded key in memory of its own, which it frees without wiping.
+/// The seed is wiped as soon as the pair is made. swift-crypto holds it and the expanded key in memory of its own, which it frees without
+/// wiping; that is done once for each pair, since making it again from the seed takes as long as using it.
 package struct KEMKeyPair: ~Copyable, Sendable {
     /// Length of the seed in bytes.
     package static let seedLength = 64
 
     /// The half to give away: 1184 bytes.
     package let publicKey: [UInt8]
-    private let seed: SecretBytes
+    private let key: MLKEM768.PrivateKey
 
     /// The pair that belongs to a seed. Throws `invalidKeyLength` unless it has 64 bytes.
     package init(seed: consuming SecretBytes) throws(NoiseError) {
-        let key = try KEMKeyPair.expand(seed)
-        publicKey = Array(key.publicKey.rawRepresentation)
-        self.seed = seed
+        let key = seed.withUnsafeBytes { try? MLKEM768.PrivateKey(seedRepresentation: $0, publicKey: nil) }
+        guard let key else { throw .invalidKeyLength }
+        self.init(publicKey: Array(key.publicKey.rawRepresentation), key: key)
     }
 
-    private init(publicKey: [UInt8], seed: consuming SecretBytes) {
+    private init(publicKey: [UInt8], key: MLKEM768.PrivateKey) {
         self.publicKey = publicKey
-        self.seed = seed
+        self.key = key
     }
 
     /// A new pair from the system's randomness.
@@ -53,23 +54,14 @@ package struct KEMKeyPair: ~Copyable, Sendable {
         try KEMKeyPair(seed: .random(count: seedLength))
     }
 
-    /// An independent copy, wiped on its own.
-    package borrowing func copy() -> KEMKeyPair {
-        KEMKeyPair(publicKey: publicKey, seed: seed.copy())
-    }
+    /// The same pair once more.
+    package borrowing func copy() -> KEMKeyPair { KEMKeyPair(publicKey: publicKey, key: key) }
 
     /// The secret in `ciphertext`, 32 bytes. An altered ciphertext gives another secret (implicit rejection). Throws `messageTooShort` unless it
     /// has 1088 bytes.
     borrowing func decapsulate(_ ciphertext: [UInt8]) throws(NoiseError) -> SecretBytes {
-        let key = try KEMKeyPair.expand(seed)
         guard let shared = try? key.decapsulate(ciphertext) else { throw .messageTooShort }
         return SecretBytes(sharedBy: shared)
-    }
-
-    private static func expand(_ seed: borrowing SecretBytes) throws(NoiseError) -> MLKEM768.PrivateKey {
-        let key = seed.withUnsafeBytes { try? MLKEM768.PrivateKey(seedRepresentation: $0, publicKey: nil) }
-        guard let key else { throw .invalidKeyLength }
-        return key
     }
 }
 

@@ -56,7 +56,7 @@ import Wire
         other.send([0x41], to: own, from: 1)
         other.send([0x42], to: own, from: 0)
         #expect(set.receive().isEmpty)
-        #expect(read(taken.receiver) == [[0x42]])
+        #expect(readBatches(taken.receiver).map(\.bytes) == [[0x42]])
         // The set goes, the socket stays.
         set.send([9], to: remote, from: 1)
         #expect(other.receive().isEmpty)
@@ -71,16 +71,7 @@ import Wire
         defer { for receiver in [taken.receiver, sending.receiver] { SocketSet.close(receiver) } }
         let burst = (0..<(1200 * 40 + 7)).map { UInt8(truncatingIfNeeded: 0x40 + $0 / 1200) }
         #expect(burst.withUnsafeBytes { sending.sender.send($0, segmentSize: 1200) } == .sent)
-        #expect(read(taken.receiver) == [burst])
-    }
-
-    /// All that waits, as it came: one datagram or several.
-    private func read(_ socket: SteeredSocket) -> [[UInt8]] {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: SteeredSocket.maximumRead, alignment: 16)
-        defer { buffer.deallocate() }
-        var all: [[UInt8]] = []
-        while let batch = socket.read(into: buffer) { all.append(Array(buffer[..<batch.length])) }
-        return all
+        #expect(readBatches(taken.receiver).map(\.bytes) == [burst])
     }
 
     @Test func ignoresSocketsThatAreNotThere() {

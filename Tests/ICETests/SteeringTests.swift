@@ -199,7 +199,8 @@ func read(_ socket: SteeredSocket) -> [[UInt8]] {
     }
 }
 
-private func readBatches(_ socket: SteeredSocket) -> [(bytes: [UInt8], segmentSize: Int)] {
+/// All that waits, as it came: one datagram or several of one size.
+func readBatches(_ socket: SteeredSocket) -> [(bytes: [UInt8], segmentSize: Int)] {
     var found: [(bytes: [UInt8], segmentSize: Int)] = []
     var buffer = [UInt8](repeating: 0, count: SteeredSocket.maximumRead)
     while let batch = buffer.withUnsafeMutableBytes({ socket.read(into: $0) }) {

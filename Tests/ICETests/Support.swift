@@ -7,8 +7,11 @@ import Wire
 
 @testable import ICE
 
+/// How long ``ICETests/SteeringUnderLoad`` keeps up its load, in seconds beyond some rounds: for long runs by hand.
+let loadSeconds = getenv("SOTTO_TEST_LOAD_SECONDS").flatMap { Int(String(cString: $0)) }.map { max(0, $0) } ?? 0
+
 /// All suites of the driver, one test after the other: some count descriptors and threads of the whole process.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct ICETests {}
+@Suite(.serialized, .timeLimit(.minutes(3 + loadSeconds / 60))) struct ICETests {}
 
 let loopback = IPAddress.v4(127, 0, 0, 1)
 
