@@ -34,11 +34,12 @@ extension QUICConnection {
         return accepted
     }
 
-    /// What a stream may hold for sending.
+    /// What a stream may hold for sending: four windows where that is more than the least. What follows a lost packet is kept until that has arrived, which takes
+    /// a second round trip, and meanwhile there has to be something to send.
     private var sendBuffer: Int {
         let (base, maximum) = (configuration.streamSendBuffer, configuration.maximumStreamSendBuffer)
         let window = estimates.window
-        return base >= maximum || window <= base / 2 ? base : min(maximum, window * 2)
+        return base >= maximum || window <= base / 4 ? base : min(maximum, window * 4)
     }
 
     /// Room in the stream's send buffer; 0 when nothing can be written.
