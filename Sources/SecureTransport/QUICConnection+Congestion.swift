@@ -3,6 +3,9 @@ import CNGTCP2
 // Congestion control and pacing are ngtcp2's; here is what the session tells it, and asks it (docs/decisions/010).
 
 extension QUICConnection {
+    /// Nanoseconds: shorter round trips are those of local networks.
+    static let localRoundTrip: UInt64 = 1_500_000
+
     var congestionAlgorithm: ngtcp2_cc_algo {
         switch configuration.congestionControl {
         case .cubic: NGTCP2_CC_ALGO_CUBIC

@@ -35,11 +35,12 @@ extension QUICConnection {
     }
 
     /// What a stream may hold for sending: four windows where that is more than the least. What follows a lost packet is kept until that has arrived, which takes
-    /// a second round trip, and meanwhile there has to be something to send.
+    /// a second round trip, and meanwhile there has to be something to send. On a local network that is soon over, and two windows stay in the processor's cache.
     private var sendBuffer: Int {
         let (base, maximum) = (configuration.streamSendBuffer, configuration.maximumStreamSendBuffer)
-        let window = estimates.window
-        return base >= maximum || window <= base / 4 ? base : min(maximum, window * 4)
+        let (roundTrip, window, _) = estimates
+        let windows = (roundTrip ?? .max) < Self.localRoundTrip ? 2 : 4
+        return base >= maximum || window <= base / windows ? base : min(maximum, window * windows)
     }
 
     /// Room in the stream's send buffer; 0 when nothing can be written.

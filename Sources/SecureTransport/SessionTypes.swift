@@ -107,8 +107,8 @@ package struct SessionConfiguration: Sendable {
     package var keepAliveInterval: UInt64 = 20_000_000_000
     /// Round-trip time assumed before one was measured.
     package var initialRTT: UInt64 = 150_000_000
-    /// Bytes that a stream holds for sending and until acknowledged: so many, which the processor's cache holds, or four times the congestion window where that is
-    /// more, up to the maximum: what is under way on a long fat path must fit (1 Gbit/s × 100 ms are 12 MiB).
+    /// Bytes that a stream holds for sending and until acknowledged: so many, which the processor's cache holds, or four times the congestion window (twice on a local network) where
+    /// that is more, up to the maximum: what is under way on a long fat path must fit (1 Gbit/s × 100 ms are 12 MiB).
     package var streamSendBuffer = 512 << 10
     package var maximumStreamSendBuffer = 32 << 20
     /// First flow-control window of a stream, and what it may grow to as the application reads.
