@@ -8,6 +8,10 @@ import SecureTransport
 //
 //   session-loopback server PORT BYTES CIPHER &  session-loopback client PORT BYTES CIPHER
 //
+// Or the same without sessions, which is what the kernel takes:
+//
+//   session-loopback bare-server PORT BYTES &  session-loopback bare-client PORT BYTES
+//
 // Or new sessions, one after the other in one process:
 //
 //   session-loopback sessions COUNT [hybrid|classical]
@@ -158,10 +162,18 @@ if arguments.count >= 3, arguments[1] == "sessions", let count = Int(arguments[2
     try NewSessions(arguments.last == "classical" ? .classical : .hybrid).run(count)
     exit(0)
 }
+if arguments.count == 4, ["bare-server", "bare-client"].contains(arguments[1]), let port = UInt16(arguments[2]),
+    let total = Int(arguments[3])
+{
+    bareUDP(isServer: arguments[1] == "bare-server", port: port, total: total)
+    exit(0)
+}
 guard arguments.count >= 5, let port = UInt16(arguments[2]), let total = Int(arguments[3]),
     let cipher = UInt8(arguments[4]).flatMap(PacketCipher.init(rawValue:))
 else {
-    print("usage: session-loopback server|client PORT BYTES 1|2, or session-loopback sessions COUNT [hybrid|classical]")
+    print("usage: session-loopback server|client PORT BYTES 1|2")
+    print("       session-loopback bare-server|bare-client PORT BYTES")
+    print("       session-loopback sessions COUNT [hybrid|classical]")
     exit(64)
 }
 let end = try End(
