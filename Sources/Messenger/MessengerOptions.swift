@@ -12,7 +12,7 @@ package struct MessengerOptions: Sendable {
     package var localAddresses: [IPAddress]?
     /// Contacts may measure with us.
     package var offersBenchmarks = false
-    /// The only cipher that is offered for sessions that we dial; `nil` for the best that both sides have.
+    /// The only cipher of sessions, whoever dials; `nil` for the best that both sides have.
     package var cipher: CipherName?
     /// Whether the port of a NAT that maps by destination is searched for, where there is no other direct path.
     package var searchesPorts: Bool

@@ -45,7 +45,7 @@ package final class PeerNode {
     let iceLoop: ICELoop
     let timing: PeerTiming
     let dataPlane: DataPlane
-    /// Of sessions that we dial.
+    /// Of sessions that we dial or answer.
     let sessionConfiguration: SessionConfiguration
     private let gatekeeper: Gatekeeper
     private let handler: (PeerEvent) -> Void
@@ -89,7 +89,7 @@ package final class PeerNode {
     /// - Parameters:
     ///   - localAddresses: the addresses that ICE may use; `nil` lets it find them.
     ///   - dataPlane: `library` leaves all packets of direct paths to libnice.
-    ///   - cipher: the only cipher that our dials offer; `nil` offers all that this machine has.
+    ///   - cipher: the only cipher of our sessions, whoever dials; `nil` for all that this machine has.
     ///   - portMapper: asks the gateway for ports of ICE's sockets; the caller stops it.
     ///   - searchesPorts: whether the port of a NAT that maps by destination is searched for, where ICE finds no path.
     ///   - wallClock: milliseconds since 1970, for the time stamps of rendezvous payloads.
@@ -207,9 +207,11 @@ extension PeerNode {
         defer { armCallTimer() }
         return isContact
             ? try contactCalls.receive(
-                packet, destination: destination, from: peer, to: responder, now: now, admits: admits)
+                packet, destination: destination, from: peer, to: responder, configuration: sessionConfiguration,
+                now: now, admits: admits)
             : try strangerCalls.receive(
-                packet, destination: destination, from: peer, to: responder, now: now, admits: admits)
+                packet, destination: destination, from: peer, to: responder, configuration: sessionConfiguration,
+                now: now, admits: admits)
     }
 
     /// Forgets calls that stay incomplete, also when no packet comes any more.

@@ -50,6 +50,24 @@ import Wire
         }
     }
 
+    /// Who asked for one cipher gets it, whoever dials: two that find each other online both do.
+    @Test(arguments: [true, false])
+    func theCipherOfOneSideIsUsedWhoeverDials(aliceDials: Bool) async throws {
+        try await Lab.run { lab in
+            let alice = try await TestNode.online(lab, policy: .relay, cipher: .chaCha20Poly1305)
+            let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
+            alice.accept(bob.id)
+            if aliceDials { try await alice.connect(to: bob.id) } else { try await bob.connect(to: alice.id) }
+            try await alice.opened()
+            try await bob.opened()
+            for (node, other) in [(alice, bob), (bob, alice)] {
+                let cipher = try await node.perform { $0.session(with: other.id)?.transport.cipher }
+                #expect(cipher == .chaCha20Poly1305)
+                try await node.stop()
+            }
+        }
+    }
+
     @Test func absentPeerIsToldAtOnce() async throws {
         try await Lab.run { lab in
             let alice = try await TestNode.online(lab, timing: patient)

@@ -38,7 +38,7 @@ final class TestNode: Sendable {
 
     init(
         _ lab: Lab, _ identity: Identity? = nil, policy: PathPolicy = .auto, timing: PeerTiming = PeerTiming(),
-        dataPlane: DataPlane = .steered, localAddresses: [IPAddress] = [.v4(127, 0, 0, 1)]
+        dataPlane: DataPlane = .steered, cipher: CipherName? = nil, localAddresses: [IPAddress] = [.v4(127, 0, 0, 1)]
     ) throws {
         let identity = try identity ?? Identity.generate()
         let loop = MultiThreadedEventLoopGroup.singleton.next()
@@ -57,7 +57,7 @@ final class TestNode: Sendable {
                 isContact: { peer in contacts.withLockedValue { $0.contains(peer) } })
             node.value = PeerNode(
                 identity: identity, server: url, trust: .system, policy: policy, localAddresses: localAddresses,
-                timing: timing, dataPlane: dataPlane, eventLoop: loop, iceLoop: iceLoop, logger: quiet,
+                cipher: cipher, timing: timing, dataPlane: dataPlane, eventLoop: loop, iceLoop: iceLoop, logger: quiet,
                 wallClock: { wallClock() },
                 gatekeeper: gatekeeper, handler: { event in Self.record(event, log) })
             node.value?.start()
@@ -86,11 +86,12 @@ final class TestNode: Sendable {
     /// A node that the server knows and that accepts these contacts.
     static func online(
         _ lab: Lab, _ identity: Identity? = nil, contacts: [PeerID] = [], policy: PathPolicy = .auto,
-        timing: PeerTiming = PeerTiming(), dataPlane: DataPlane = .steered,
+        timing: PeerTiming = PeerTiming(), dataPlane: DataPlane = .steered, cipher: CipherName? = nil,
         localAddresses: [IPAddress] = [.v4(127, 0, 0, 1)]
     ) async throws -> TestNode {
         let node = try TestNode(
-            lab, identity, policy: policy, timing: timing, dataPlane: dataPlane, localAddresses: localAddresses)
+            lab, identity, policy: policy, timing: timing, dataPlane: dataPlane, cipher: cipher,
+            localAddresses: localAddresses)
         node.contacts.withLockedValue { $0.formUnion(contacts) }
         try await node.log.next("connected") { if case .connected = $0 { () } else { nil } }
         return node
