@@ -63,8 +63,9 @@ import Wire
             for (node, other) in [(alice, bob), (bob, alice)] {
                 let cipher = try await node.perform { $0.session(with: other.id)?.transport.cipher }
                 #expect(cipher == .chaCha20Poly1305)
-                try await node.stop()
             }
+            // After both have been asked: the session of one ends with the other.
+            for node in [alice, bob] { try await node.stop() }
         }
     }
 
