@@ -34,12 +34,13 @@ final class NATPMPGateway: Gateway {
     private var external: IPAddress?
     private var isAsked = false
 
-    /// Nil without a default route, or without a socket.
+    /// Nil without a default route or a socket, and for IPv6.
     ///
     /// - Parameter gateway: another one than the routing table's.
     init?(gateway other: IPAddress? = nil) {
         var forced = in_addr_t()
-        if let other, !other.isV6 { withUnsafeMutableBytes(of: &forced) { $0.copyBytes(from: other.bytes) } }
+        guard other?.isV6 != true else { return nil }
+        if let other { withUnsafeMutableBytes(of: &forced) { $0.copyBytes(from: other.bytes) } }
         guard initnatpmp(&protocolState, other == nil ? 0 : 1, forced) == 0 else { return nil }
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)

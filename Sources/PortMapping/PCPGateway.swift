@@ -97,10 +97,11 @@ final class PCPGateway: Gateway {
         var generator = SystemRandomNumberGenerator()
         let nonce = PCPNonce(using: &generator)
         let port = socket.local.port
-        guard
-            let response = request(port, nonce, PCPMapping.noSuggestion, lifetime: PCP.minimumLifetime),
-            response.result == .success
-        else { return nil }
+        let response = request(port, nonce, PCPMapping.noSuggestion, lifetime: PCP.minimumLifetime)
+        guard let response, response.result == .success else {
+            if response == nil { sendDeletion(port, nonce) }
+            return nil
+        }
         _ = request(port, nonce, PCPMapping.noSuggestion, lifetime: 0)
         return response.mapping?.external.address
     }
