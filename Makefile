@@ -51,8 +51,9 @@ bench: build ## measure latency, throughput, memory, the mailbox and long paths 
 	@scripts/bench "$$(swift build --configuration release --static-swift-stdlib --show-bin-path)"
 	@bin="$$(swift build --configuration release --static-swift-stdlib --show-bin-path)" && "$$bin/path-bench" "$$bin"
 
-compare: ## measure Sotto beside iroh, libdatachannel and Tox and write the table of docs/performance.md
+compare: ## measure Sotto beside iroh, libdatachannel and Tox, its server beside nats-server and coturn; writes docs/performance.md
 	@bench/compare
+	@bench/compare-server
 
 matrix: bootstrap ## run every ordered pair of NATs in the laboratory and write docs/nat-matrix.md
 	swift build --build-tests

@@ -97,8 +97,12 @@ package struct ServerConfiguration: Sendable {
     package var mailbox: MailboxConfiguration?
     /// What one client, one address, and all together may use.
     package var limits = ServerLimits()
-    /// Threads that serve connections; nil: one for each core.
+    /// Threads that serve connections; nil: ``defaultThreads``.
     package var threads: Int?
+
+    /// One for each core but one, and at least one. That core is left to the kernel's side of the connections and to the mailbox: with a thread on every core
+    /// all of them wait for each other's memory, and each frame costs more.
+    package static var defaultThreads: Int { max(1, System.coreCount - 1) }
 
     package init() {}
 

@@ -72,7 +72,7 @@ struct LogOptions: ParsableArguments {
 }
 
 struct LimitOptions: ParsableArguments {
-    @Option(help: "Threads that serve connections. (default: one for each core)")
+    @Option(help: "Threads that serve connections. (default: one less than cores)")
     var threads: Int?
 
     @Option(help: "Connections in all. (default: 20000)")
