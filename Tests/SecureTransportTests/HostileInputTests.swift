@@ -126,6 +126,33 @@ import Testing
         #expect(network.server?.closeReason == .remote(code: 1, reason: ""))
     }
 
+    @Test func nothingButWhatThePeerSendsIsHeard() throws {
+        let network = try VirtualNetwork()
+        try #require(network.connect())
+        let server = try #require(network.server)
+        var packets: [[UInt8]] = []
+        network.tap = { side, _, bytes in if side == .client { packets.append(bytes) } }
+        let stream = try network.client.session.openStream(bidirectional: true)
+        network.client.send(pattern(5000), on: stream)
+        network.run { server.receivedCount[stream] == 5000 }
+        network.run(for: .seconds(2))
+        let heard = try #require(server.session.heardAt)
+        #expect(heard < network.now)
+        // Its packets and probes again, copies of them with another end, and rubbish with its tag in front.
+        #expect(packets.contains { $0.first == 0x80 } && packets.contains { $0.first != 0x80 })
+        for packet in packets {
+            network.deliver(packet, to: .server, on: .relay)
+            network.deliver(packet.dropLast() + [packet[packet.count - 1] ^ 1], to: .server, on: .relay)
+        }
+        for first: UInt8 in [0x43, 0x80] {
+            network.deliver([first] + server.session.tag.bytes + pattern(60), to: .server, on: .relay)
+        }
+        #expect(server.session.heardAt == heard)
+        network.client.send([1], on: stream)
+        #expect(network.run { server.receivedCount[stream] == 5001 })
+        #expect(try #require(server.session.heardAt) > heard)
+    }
+
     @Test func versionNegotiationAndRetryFromTheNetworkChangeNothing() throws {
         let network = try VirtualNetwork()
         var first: [UInt8] = []
