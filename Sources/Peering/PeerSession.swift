@@ -199,14 +199,13 @@ package final class PeerSession {
             self.greeting = greeting
             if isDialer {
                 do {
-                    conversation = try transport.openStream(bidirectional: true)
+                    conversation = try transport.openStream()
                 } catch {
                     return close(code: CloseCode.protocolError, reason: "no stream")
                 }
                 open()
             }
         case .streamOpened(let stream):
-            guard stream.isBidirectional else { return refuse(stream) }
             guard conversation == nil, !isDialer else { return opened(stream) }
             conversation = stream
             open()
@@ -264,7 +263,7 @@ package final class PeerSession {
     /// A stream that nobody can want.
     private func refuse(_ stream: StreamID) {
         try? transport.stopSending(stream, code: CloseCode.protocolError)
-        if stream.isBidirectional { try? transport.reset(stream, code: CloseCode.protocolError) }
+        try? transport.reset(stream, code: CloseCode.protocolError)
     }
 
     @discardableResult

@@ -65,7 +65,7 @@ import Testing
             }
         }
         #expect(network.connect())
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3000), on: stream, finish: true)
         network.run { network.server?.finished.contains(stream) == true }
         #expect(network.server?.received[stream] == pattern(3000))
@@ -82,7 +82,7 @@ import Testing
             }
         }
         #expect(network.connect())
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3000), on: stream, finish: true)
         network.run { network.server?.finished.contains(stream) == true }
         #expect(network.server?.received[stream] == pattern(3000))
@@ -115,7 +115,7 @@ import Testing
         throwRubbish()
         #expect(network.connect())
         throwRubbish()
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(20_000), on: stream, finish: true)
         network.run { network.server?.finished.contains(stream) == true }
         #expect(network.server?.received[stream] == pattern(20_000))
@@ -132,7 +132,7 @@ import Testing
         let server = try #require(network.server)
         var packets: [[UInt8]] = []
         network.tap = { side, _, bytes in if side == .client { packets.append(bytes) } }
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(5000), on: stream)
         network.run { server.receivedCount[stream] == 5000 }
         network.run(for: .seconds(2))
@@ -175,7 +175,7 @@ import Testing
         #expect(network.connect())
         var seen: [(VirtualNetwork.Side, PathID, [UInt8])] = []
         network.tap = { seen.append(($0, $1, $2)) }
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(10_000), on: stream, finish: true)
         try network.client.session.sendDatagram([1, 2, 3])
         network.run { network.server?.finished.contains(stream) == true }
