@@ -7,7 +7,6 @@ extension DialFailure: CustomStringConvertible {
     package var description: String {
         switch self {
         case .notConnected: "not online"
-        case .overloaded: "cannot be reached right now: the server is overloaded"
         case .refused: "does not accept you as a contact"
         case .noAnswer: "does not answer"
         case .handshake: "could not prove to be who they are"

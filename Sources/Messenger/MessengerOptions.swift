@@ -16,9 +16,9 @@ package struct MessengerOptions: Sendable {
     package var cipher: CipherName?
     /// Whether the port of a NAT that maps by destination is searched for, where there is no other direct path.
     package var searchesPorts: Bool
-    /// Whether the gateway is asked for ports (NAT-PMP, UPnP-IGD).
+    /// Whether the gateway is asked for ports (PCP, NAT-PMP, UPnP-IGD).
     package var mapsPorts: Bool
-    /// Starts the process that speaks UPnP-IGD; without it the gateway is asked by NAT-PMP only.
+    /// Starts the process that speaks UPnP-IGD; without it the gateway is asked by PCP and NAT-PMP only.
     package var gatewayHelper: HelperCommand?
 
     package init(

@@ -64,7 +64,7 @@ package actor NetworkCheck {
 
     /// - Parameters:
     ///   - certificateFile: a PEM file with further certificates to believe for the server.
-    ///   - asksRouter: whether the router is asked, too. No port is mapped.
+    ///   - asksRouter: whether the router is asked, too. See ``PortMapper/survey(found:)``.
     ///   - gatewayHelper: see ``MessengerOptions/gatewayHelper``.
     package init(
         home: Home, certificateFile: String?, asksRouter: Bool = true, gatewayHelper: HelperCommand? = nil,

@@ -65,8 +65,6 @@ package struct PathReport: Sendable {
 package enum DialFailure: Error, Sendable, Equatable {
     /// The server says that the peer is not connected.
     case notConnected
-    /// The peer's server or queue has no room.
-    case overloaded
     /// The peer does not want to talk to us.
     case refused
     /// Neither an answer nor a refusal in time.

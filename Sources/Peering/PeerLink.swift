@@ -21,7 +21,7 @@ final class PeerLink {
     private var handshakeDue: MonotonicTime?
     /// A dial waits for the connection to the server, or for the end of the peer's dial.
     private var isDialWanted = false
-    private var isReachableByRelay = true
+    private(set) var isReachableByRelay = true
     /// Since when the server has said that the peer is not there.
     private var absentSince: MonotonicTime?
     private(set) var direct: DirectConnector

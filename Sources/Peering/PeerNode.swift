@@ -58,7 +58,7 @@ package final class PeerNode {
     /// Whose turn it is to search.
     var searches = SearchSlot()
     private let wallClock: () -> UInt64
-    private var links: [PeerKey: PeerLink] = [:]
+    private(set) var links: [PeerKey: PeerLink] = [:]
     /// Contacts that were heard, so that their ids are checked once.
     private var heardContacts: [PeerKey: PeerID] = [:]
     private var policies: [PeerID: PathPolicy] = [:]
@@ -364,14 +364,9 @@ extension PeerNode {
     }
 
     private func unreachable(_ key: PeerKey, _ reason: UnreachableReason) {
-        guard let link = links[key] else { return }
-        let failure: DialFailure =
-            switch reason {
-            case .notConnected: .notConnected
-            case .refused: .refused
-            default: .overloaded
-            }
-        link.unreachable(failure)
+        // A SIGNAL found no place, perhaps because strangers fill the queue: what it was for is tried again, and says nothing of the relay.
+        guard let link = links[key], reason != .overloaded else { return }
+        link.unreachable(reason == .refused ? .refused : .notConnected)
         _ = clock.at(clock.now + timing.relayRetry) { [weak self, weak link] in
             guard let self, let link, self.links[key] === link else { return }
             link.retryRelay(isAvailable: self.isSignalingConnected)

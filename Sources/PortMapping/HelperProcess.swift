@@ -56,7 +56,7 @@ final class HelperProcess {
     /// - Returns: nil when the helper did anything but answer. It is dead then, and this object of no further use.
     func ask(_ request: HelperRequest, within milliseconds: Int64) -> HelperAnswer? {
         guard socket >= 0 else { return nil }
-        if let answer = answer(to: request, until: Self.now() + milliseconds) { return answer }
+        if let answer = answer(to: request, until: Uptime.milliseconds + milliseconds) { return answer }
         // Who no longer waits leaves it to the helper to give back what it holds; one that misbehaves holds nothing.
         if isCancelled() { letGo() } else { kill() }
         return nil
@@ -66,7 +66,7 @@ final class HelperProcess {
     func finish(within milliseconds: Int64) {
         guard socket >= 0 else { return }
         shutdown(socket, Int32(SHUT_WR))
-        let end = Self.now() + milliseconds
+        let end = Uptime.milliseconds + milliseconds
         var byte: UInt8 = 0
         // It says nothing more; a helper that does is none to wait for.
         if waitForInput(until: end, evenIfCancelled: true) { _ = recv(socket, &byte, 1, Int32(MSG_DONTWAIT)) }
@@ -93,7 +93,7 @@ final class HelperProcess {
 
     private func waitForInput(until end: Int64, evenIfCancelled: Bool) -> Bool {
         while evenIfCancelled || !isCancelled() {
-            let left = end - Self.now()
+            let left = end - Uptime.milliseconds
             guard left > 0 else { return false }
             if hasInput(within: Int32(min(left, Self.slice))) { return true }
         }
@@ -125,11 +125,5 @@ final class HelperProcess {
             var status: Int32 = 0
             waitpid(process, &status, 0)
         }
-    }
-
-    private static func now() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

@@ -5,7 +5,7 @@ import Wire
 /// The default gateway, spoken to by NAT-PMP (RFC 6886) with libnatpmp: one binary packet of fixed size each way, and answers count
 /// only from the gateway's own address, which the routing table tells. Used by one queue, which it blocks for at most ``deadline``.
 final class NATPMPGateway: Gateway {
-    /// What the question for the external address was answered with.
+    /// What ``beginQuestion()`` was answered with.
     enum Answer {
         case address(IPAddress)
         /// It speaks NAT-PMP, and does not want to.
@@ -32,10 +32,16 @@ final class NATPMPGateway: Gateway {
     let gateway: IPAddress
     /// Its address towards the internet, once it was asked.
     private var external: IPAddress?
+    private var isAsked = false
 
-    /// Nil without a default route, or without a socket.
-    init?() {
-        guard initnatpmp(&protocolState, 0, 0) == 0 else { return nil }
+    /// Nil without a default route or a socket, and for IPv6.
+    ///
+    /// - Parameter gateway: another one than the routing table's.
+    init?(gateway other: IPAddress? = nil) {
+        var forced = in_addr_t()
+        guard other?.isV6 != true else { return nil }
+        if let other { withUnsafeMutableBytes(of: &forced) { $0.copyBytes(from: other.bytes) } }
+        guard initnatpmp(&protocolState, other == nil ? 0 : 1, forced) == 0 else { return nil }
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let socket = protocolState.s
@@ -55,23 +61,42 @@ final class NATPMPGateway: Gateway {
 
     deinit { closenatpmp(&protocolState) }
 
-    /// Asks for the gateway's address towards the internet.
-    func question() -> Answer {
-        let answer = ask(
-            { sendpublicaddressrequest(&$0) == 2 }, matches: { $0.type == UInt16(NATPMP_RESPTYPE_PUBLICADDRESS) })
-        switch answer {
-        case .failure(let code): return Self.isSpoken(code) ? .refusal : .silence
-        case .success(let answer):
-            let bytes = withUnsafeBytes(of: answer.pnu.publicaddress.addr) { Array($0) }
+    // MARK: The question for the external address
+
+    /// To be watched for input while the answer is waited for.
+    var descriptor: Int32 { protocolState.s }
+
+    /// Asks for the gateway's address towards the internet. Nothing was asked before.
+    func beginQuestion() { isAsked = sendpublicaddressrequest(&protocolState) == 2 }
+
+    /// The answer, once it is there; nil before. Repeats the question when that is due.
+    func answer() -> Answer? {
+        guard isAsked else { return .silence }
+        var response = natpmpresp_t()
+        switch readnatpmpresponseorretry(&protocolState, &response) {
+        case 0:
+            guard response.type == UInt16(NATPMP_RESPTYPE_PUBLICADDRESS) else { return .silence }
+            let bytes = withUnsafeBytes(of: response.pnu.publicaddress.addr) { Array($0) }
             external = try? IPAddress(bytes: bytes)
             return external.map { .address($0) } ?? .silence
+        case NATPMP_TRYAGAIN: return nil
+        case let code: return Self.isSpoken(code) ? .refusal : .silence
         }
+    }
+
+    /// Milliseconds until ``answer()`` is to be called even when nothing came.
+    var questionWait: Int64 {
+        var timeout = timeval()
+        guard getnatpmprequesttimeout(&protocolState, &timeout) == 0 else { return 0 }
+        return max(1, Int64(timeout.tv_sec) * 1_000 + Int64(timeout.tv_usec) / 1_000 + 1)
     }
 
     /// Whether an error is one that a gateway which speaks NAT-PMP answered (RFC 6886 §3.5). One that knows another version only does not.
     private static func isSpoken(_ code: Int32) -> Bool {
         [NATPMP_ERR_NOTAUTHORIZED, NATPMP_ERR_NETWORKFAILURE, NATPMP_ERR_OUTOFRESOURCES].contains(code)
     }
+
+    // MARK: Mappings
 
     func map(port: UInt16, suggested: UInt16) -> Grant? {
         guard let external, let grant = request(port: port, suggested: suggested, lifetime: Lease.requested),
@@ -91,6 +116,8 @@ final class NATPMPGateway: Gateway {
 
     func end() {}
 
+    // MARK: Requests
+
     private typealias Mapped = (port: UInt16, lifetime: UInt32)
 
     private func request(port: UInt16, suggested: UInt16, lifetime: UInt32) -> Mapped? {
@@ -106,7 +133,7 @@ final class NATPMPGateway: Gateway {
     /// Sends a question until it is answered or the time is over. A gateway that was slow has answered the repetitions of an earlier question, too:
     /// such answers are passed over, and the question is put again, because libnatpmp counts it as answered.
     private func ask(_ send: (inout natpmp_t) -> Bool, matches: (natpmpresp_t) -> Bool) -> Response {
-        let end = Self.now() + Self.deadline
+        let end = Uptime.milliseconds + Self.deadline
         for _ in 0..<Self.maximumStaleAnswers {
             discardArrived()
             guard send(&protocolState) else { return .failure(NATPMP_ERR_SENDERR) }
@@ -131,19 +158,10 @@ final class NATPMPGateway: Gateway {
             case NATPMP_TRYAGAIN: break
             case let code: return .failure(code)
             }
-            let left = end - Self.now()
+            let left = end - Uptime.milliseconds
             guard left > 0 else { return .failure(NATPMP_TRYAGAIN) }
-            var timeout = timeval()
-            guard getnatpmprequesttimeout(&protocolState, &timeout) == 0 else { return .failure(NATPMP_TRYAGAIN) }
-            let wait = min(left, max(1, Int64(timeout.tv_sec) * 1_000 + Int64(timeout.tv_usec) / 1_000 + 1))
             var entry = pollfd(fd: protocolState.s, events: Int16(POLLIN), revents: 0)
-            _ = poll(&entry, 1, Int32(wait))
+            _ = poll(&entry, 1, Int32(min(left, questionWait)))
         }
-    }
-
-    private static func now() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

@@ -5,8 +5,8 @@ package import Wire
 /// Asks the gateway for port mappings, keeps them while they are wanted, and deletes them afterwards. Blocks nobody: all of it
 /// happens on a queue of its own.
 ///
-/// By NAT-PMP (RFC 6886) in this process, or else by UPnP-IGD in one that holds no keys, because there every device of the local network
-/// can answer, in XML; see docs/decisions/009-port-mapping.md.
+/// By PCP (RFC 6887) or NAT-PMP (RFC 6886) in this process, or else by UPnP-IGD in one that holds no keys, because there every device of the local
+/// network can answer, in XML; see docs/decisions/009-port-mapping.md.
 package final class PortMapper: Sendable {
     /// Mappings at a time; further ones are not asked for.
     package static let maximumMappings = 16
@@ -15,8 +15,10 @@ package final class PortMapper: Sendable {
 
     /// A mapper that does nothing until it is asked.
     ///
-    /// - Parameter helper: speaks UPnP-IGD in a process of its own; without it only NAT-PMP is spoken.
-    package init(helper: HelperCommand?) { core = MapperCore(helper: helper) }
+    /// - Parameter helper: speaks UPnP-IGD in a process of its own; without it only PCP and NAT-PMP are spoken.
+    package init(helper: HelperCommand?) {
+        core = MapperCore { isCancelled in GatewaySearch.run(helper: helper, isCancelled: isCancelled) }
+    }
 
     deinit { core.stop() }
 
@@ -32,7 +34,7 @@ package final class PortMapper: Sendable {
         return mapping
     }
 
-    /// Finds out what the gateway answers to. Asks for no mapping.
+    /// Finds out what the gateway answers to. Asks for no mapping but the one by which PCP tells an address, and that only for a moment.
     ///
     /// - Parameter found: called on the mapper's queue, once.
     package func survey(found: @escaping @Sendable (GatewayReport) -> Void) { core.survey(found) }
@@ -67,22 +69,31 @@ final class MapperCore: @unchecked Sendable {
         var generation = 0
     }
 
-    private let helper: HelperCommand?
+    /// Looks for a gateway; takes whether nobody wants it any more.
+    typealias Search = @Sendable (_ isCancelled: @escaping () -> Bool) -> (GatewayReport, (any Gateway)?)
+
+    /// A gateway that lost its mappings is not believed that again within so many seconds: each time costs it a request for every mapping.
+    private static let recoveryInterval = 60
+
+    private let search: Search
     private let queue = DispatchQueue(label: "sotto-port-mapping", qos: .utility)
     private var entries: [ObjectIdentifier: Entry] = [:]
     /// What was found in this network, and the gateway if it helps; nil until it was looked for.
     private var known: (GatewayReport, (any Gateway)?)?
+    /// When the gateway was last seen to have lost its mappings.
+    private var recovered: DispatchTime?
     /// Mappings that the gateway has and was not asked to delete.
     private let held = Atomic<Int>(0)
     /// From now on nothing is asked for, and nobody waits for answers.
     private let isStopping = Atomic<Bool>(false)
 
-    init(helper: HelperCommand?) { self.helper = helper }
+    init(search: @escaping Search) { self.search = search }
 
     func survey(_ found: @escaping @Sendable (GatewayReport) -> Void) {
         queue.async { [self] in
-            let (report, _) = knownGateway()
-            found(report)
+            let (report, gateway) = knownGateway()
+            guard report.external == nil, let gateway else { return found(report) }
+            found(GatewayReport(language: report.language, external: gateway.learnAddress()))
         }
     }
 
@@ -130,6 +141,7 @@ final class MapperCore: @unchecked Sendable {
         else { return }
         guard let grant = gateway.map(port: entry.local.port, suggested: entry.external?.port ?? entry.local.port)
         else { return failed(id) }
+        if gateway.takeLoss() { recover(except: id) }
         if entry.external == nil { held.add(1, ordering: .relaxed) }
         let endpoint = grant.external
         let lease = Lease(granted: grant.lifetime)
@@ -147,6 +159,14 @@ final class MapperCore: @unchecked Sendable {
         }
         entries[id]?.age += entry.lease.retry
         again(id, after: entry.lease.retry)
+    }
+
+    /// Asks anew for what a gateway has lost (RFC 6887 §8.5), the one that showed it excepted.
+    private func recover(except id: ObjectIdentifier) {
+        let now = DispatchTime.now()
+        if let recovered, now < recovered + .seconds(Self.recoveryInterval) { return }
+        recovered = now
+        for (other, entry) in entries where other != id && entry.external != nil { again(other, after: 0) }
     }
 
     private func again(_ id: ObjectIdentifier, after seconds: UInt32) {
@@ -171,7 +191,7 @@ final class MapperCore: @unchecked Sendable {
     private func knownGateway() -> (GatewayReport, (any Gateway)?) {
         if let known { return known }
         guard !isStopping.load(ordering: .relaxed) else { return (.silent, nil) }
-        let (report, found) = GatewaySearch.run(helper: helper) { [weak self] in
+        let (report, found) = search { [weak self] in
             self?.isStopping.load(ordering: .relaxed) ?? true
         }
         known = (report, found)

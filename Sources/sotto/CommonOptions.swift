@@ -114,7 +114,7 @@ struct NetworkOptions: ParsableArguments {
                 "Where ICE finds no direct path, up to 2,048 small packets look for a port of the contact's NAT."))
     var noPortSearch = false
 
-    @Flag(help: "Do not ask the router for a port (NAT-PMP, UPnP-IGD).")
+    @Flag(help: "Do not ask the router for a port (PCP, NAT-PMP, UPnP-IGD).")
     var noPortMapping = false
 
     @OptionGroup var trust: TrustOptions

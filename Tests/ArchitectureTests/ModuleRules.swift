@@ -63,8 +63,8 @@ enum ModuleGraph {
             "PortMapping", .driver, own: ["CConfine", "CNATPMP", "Wire"],
             foreign: ["Dispatch", "Glibc", "Synchronization"],
             """
-            It drives libnatpmp and the gateway helper's process on a queue of its own, because both block, and knows of ports \
-            and addresses only.
+            It drives libnatpmp, PCP and the gateway helper's process on a queue of its own, because all of them block, and \
+            knows of ports and addresses only.
             """),
         rule(
             "GatewayHelper", .driver, own: ["CConfine", "CMiniUPnP", "PortMapping", "Wire"], foreign: ["Glibc"],

@@ -100,7 +100,7 @@ enum EventSchema {
             "login_ms": must(number), "relay_rtt_ms": may(number), "udp_blocked": may(flag), "stun_rtt_ms": may(number),
             "mapped_v4": may(endpoint), "mapped_v6": may(endpoint),
             "mapping": may(pattern("none|endpoint-independent|endpoint-dependent|unknown")),
-            "port_mapping": may(pattern("nat-pmp|upnp-igd|none")), "router_address": may(text),
+            "port_mapping": may(pattern("pcp|nat-pmp|upnp-igd|none")), "router_address": may(text),
         ],
         "status": [
             "peer": must(peer), "server": must(text), "online": must(flag), "process": may(number),

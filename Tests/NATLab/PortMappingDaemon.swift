@@ -1,6 +1,6 @@
 import Foundation
 
-/// What answers NAT-PMP (RFC 6886) or UPnP-IGD on a NAT of the laboratory.
+/// What answers PCP (RFC 6887), NAT-PMP (RFC 6886) or UPnP-IGD on a NAT of the laboratory.
 package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConvertible {
     /// The real one (Debian: `miniupnpd-nftables`); SOTTO_MINIUPNPD may name it.
     case miniupnpd
@@ -10,15 +10,26 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
     /// Where UPnP-IGD has its descriptions, by HTTP.
     package static let descriptionPort: UInt16 = 5_000
 
-    /// What it answers to; the other one is silent.
+    /// What it answers to. `miniupnpd` speaks NAT-PMP where it speaks PCP, and where it is to speak NAT-PMP only, requests by PCP do not reach it;
+    /// the stand-in says that it does not speak the other. What speaks UPnP-IGD is silent in these two, and the other way round.
     package enum Language: String, Sendable, CaseIterable, CustomStringConvertible {
+        case pcp = "PCP"
         case natPMP = "NAT-PMP"
         case upnp = "UPnP-IGD"
 
         package var description: String { rawValue }
 
         /// The port at which it is asked.
-        package var port: UInt16 { self == .natPMP ? 5_351 : 1_900 }
+        package var port: UInt16 { self == .upnp ? 1_900 : 5_351 }
+
+        /// What it is called by `sotto netcheck`.
+        package var name: String {
+            switch self {
+            case .pcp: "pcp"
+            case .natPMP: "nat-pmp"
+            case .upnp: "upnp-igd"
+            }
+        }
     }
 
     package var description: String { rawValue }
@@ -41,7 +52,7 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
         let (inside, outside) = ("\(addresses.local).1", external ?? "10.9.8.7")
         switch (self, language) {
         case (.miniupnpd, _): return ["-d", "-f", configuration, "-P", "\(configuration).pid"]
-        case (.standIn, .natPMP): return ["-c", Self.script, inside, outside]
+        case (.standIn, .pcp), (.standIn, .natPMP): return ["-c", Self.script, inside, outside, language.name]
         case (.standIn, .upnp): return StandInIGD.arguments(inside: inside, outside: outside, habit)
         }
     }
@@ -51,7 +62,7 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
         ext_ifname=wan
         \(external.map { "ext_ip=\($0)" } ?? "")
         listening_ip=lan
-        enable_natpmp=\(language == .natPMP ? "yes" : "no")
+        enable_natpmp=\(language == .upnp ? "no" : "yes")
         enable_upnp=\(language == .upnp ? "yes" : "no")
         port=\(descriptionPort)
         ipv6_disable=yes
@@ -64,7 +75,13 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
     }
 
     /// The chains that it fills, and what lets its work through the NAT's own filter.
-    static let rules = """
+    func rules(_ language: Language) -> String {
+        // The first byte of a request is the version.
+        let withoutPCP = "insert rule \(NATRules.table) own iifname lan udp dport 5351 @th,64,8 2 drop"
+        return Self.rules + (self == .miniupnpd && language == .natPMP ? "\n" + withoutPCP : "")
+    }
+
+    private static let rules = """
         table inet portmap {
         chain miniupnpd { }
         chain prerouting_miniupnpd { }
@@ -79,29 +96,64 @@ package enum PortMappingDaemon: String, Sendable, CaseIterable, CustomStringConv
         """
 
     private static let script = """
-        import socket, struct, subprocess, sys
-        inside, outside = sys.argv[1:]
+        import socket, struct, subprocess, sys, time
+        inside, outside, language = sys.argv[1:]
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         server.bind((inside, 5351))
         chain = "inet portmap prerouting_miniupnpd"
-        mappings, used = {}, 0
-        while True:
-            request, client = server.recvfrom(64)
+        mappings, used, start = {}, 0, time.monotonic()
+        in_ipv6 = bytes(10) + b"\\xff\\xff"
+
+        def change(client, private, life):
+            global used
+            if life:
+                used += (client, private) not in mappings
+                public = mappings.setdefault((client, private), 20000 + used)
+            else:
+                mappings.pop((client, private), None)
+                public = 0
+            rules = ["flush chain " + chain] + [
+                f"add rule {chain} iifname wan meta l4proto udp udp dport {port} dnat ip to {host}:{own}"
+                for (host, own), port in mappings.items()]
+            subprocess.run(["nft", "-f", "-"], input="\\n".join(rules) + "\\n", text=True, check=True)
+            return public
+
+        def nat_pmp(request, client):
             if request == b"\\0\\0":
-                server.sendto(struct.pack(">BBHI", 0, 128, 0, 1) + socket.inet_aton(outside), client)
-            elif len(request) == 12 and request[:2] == b"\\0\\1":
+                return struct.pack(">BBHI", 0, 128, 0, 1) + socket.inet_aton(outside)
+            if request[0] != 0:
+                return struct.pack(">BBHI", 0, 128 | request[1], 1, 1)
+            if len(request) == 12 and request[1] == 1:
                 private, public, life = struct.unpack(">HHI", request[4:])
-                if life:
-                    used += (client[0], private) not in mappings
-                    mappings[client[0], private] = public = mappings.get((client[0], private), 20000 + used)
-                else:
-                    mappings.pop((client[0], private), None)
-                    public = 0
-                rules = ["flush chain " + chain] + [
-                    f"add rule {chain} iifname wan meta l4proto udp udp dport {port} dnat ip to {host}:{own}"
-                    for (host, own), port in mappings.items()]
-                subprocess.run(["nft", "-f", "-"], input="\\n".join(rules) + "\\n", text=True, check=True)
-                server.sendto(struct.pack(">BBHIHHI", 0, 129, 0, 1, private, public, life), client)
+                return struct.pack(">BBHIHHI", 0, 129, 0, 1, private, change(client, private, life), life)
+
+        nonces = {}
+        def pcp(request, client):
+            def header(result, life):
+                return struct.pack(">BBBBII12x", 2, 128 | request[1], 0, result, life, int(time.monotonic() - start))
+            if request[0] != 2:
+                return header(1, 1800)
+            life, = struct.unpack(">I", request[4:8])
+            if request[8:24] != in_ipv6 + socket.inet_aton(client):
+                return header(12, 1800) + request[24:]
+            if len(request) == 24 and request[1] == 0:
+                return header(0, 0)
+            if len(request) == 60 and request[1] == 1 and request[36] == 17:
+                private, = struct.unpack(">H", request[40:42])
+                if nonces.get((client, private), request[24:36]) != request[24:36]:
+                    return header(2, 1800) + request[24:]
+                public = change(client, private, life)
+                nonces[client, private] = request[24:36]
+                if not life:
+                    del nonces[client, private]
+                return header(0, life) + request[24:42] + struct.pack(">H", public) + in_ipv6 + socket.inet_aton(outside)
+
+        while True:
+            request, client = server.recvfrom(2048)
+            if len(request) >= 2:
+                answer = (pcp if language == "pcp" else nat_pmp)(request, client[0])
+                if answer:
+                    server.sendto(answer, client)
         """
 }
 
@@ -111,7 +163,7 @@ extension LabSite {
     /// `miniupnpd` refuses to work with the laboratory's addresses, which are for documentation and not routed: the site gets one more, of a routed range.
     ///
     /// - Parameters:
-    ///   - language: the only one that it answers to.
+    ///   - language: what it answers to.
     ///   - habit: of the stand-in for UPnP-IGD.
     ///   - hasPublicAddress: false is a NAT behind another one: `miniupnpd` is left at the laboratory's address, the stand-in tells a private one.
     /// - Returns: the program.
@@ -134,7 +186,7 @@ extension LabSite {
             \(PortMappingDaemon.configuration(addresses, external: external, language))
             END
             nft -f - <<'END'
-            \(PortMappingDaemon.rules)
+            \(daemon.rules(language))
             END
             """, network: router)
         let process = try holder.spawn(

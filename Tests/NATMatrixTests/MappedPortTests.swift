@@ -1,8 +1,8 @@
 import NATLab
 import Testing
 
-/// A symmetric NAT whose router gives ports to those who ask: with a real `miniupnpd` where there is one, and with a stand-in; by NAT-PMP, and by
-/// UPnP-IGD where that is all it answers to.
+/// A symmetric NAT whose router gives ports to those who ask: with a real `miniupnpd` where there is one, and with a stand-in; by PCP, NAT-PMP or
+/// UPnP-IGD, whichever it answers to.
 @Suite(
     .enabled(if: Programs.areReady, "\(Programs.obstacle)"),
     .enabled(if: !PortMappingDaemon.available.isEmpty, "neither miniupnpd nor python3: port mapping is NOT tested"))
@@ -14,10 +14,12 @@ struct MappedPortTests {
         try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.portRestricted)) { meeting in
             let site = meeting.alice.host.site
             try await site.startPortMapping(daemon, speaking: language)
+            let capture = try meeting.alice.host.capture()
             try await meeting.begin(alice: ["--no-port-search"])
             try await meeting.talking {
                 try await meeting.waitForPath("direct", within: .seconds(60))
                 #expect(try await !site.portMappings().isEmpty)
+                #expect(capture.languagesOfMappings == [language])
                 try await meeting.waitForMessages(40)
             }
             try await meeting.waitForAll()
@@ -48,7 +50,7 @@ struct MappedPortTests {
         }
     }
 
-    /// Where NAT-PMP is not answered both would be asked.
+    /// Where neither PCP nor NAT-PMP is answered all would be asked.
     @Test(arguments: PortMappingDaemon.available)
     func nobodyIsAskedWhenTheUserSaysSo(daemon: PortMappingDaemon) async throws {
         try await Meeting.with(alice: .behind(.symmetric), bob: .behind(.portRestricted)) { meeting in
@@ -63,7 +65,7 @@ struct MappedPortTests {
         }
     }
 
-    /// NAT behind NAT: the router's own address is private, and a mapping in it leads nowhere.
+    /// NAT behind NAT: the router's own address is private, and a mapping in it leads nowhere. PCP tells it with a mapping only, which is deleted.
     @Test(arguments: PortMappingDaemon.available, PortMappingDaemon.Language.allCases)
     func aRouterWithAPrivateAddressIsNotAskedForPorts(
         daemon: PortMappingDaemon, language: PortMappingDaemon.Language
@@ -75,15 +77,31 @@ struct MappedPortTests {
             try await meeting.begin(alice: ["--no-port-search"])
             try await meeting.talking {
                 _ = try await capture.first("question for the external address", within: .seconds(60)) {
-                    language == .natPMP
-                        ? $0.isUDP && $0.destination.port == language.port
-                        : $0.isOutgoing && !$0.isUDP && $0.destination.port == PortMappingDaemon.descriptionPort
+                    language == .upnp
+                        ? $0.isOutgoing && !$0.isUDP && $0.destination.port == PortMappingDaemon.descriptionPort
+                        : $0.isUDP && $0.destination.port == language.port
                 }
                 try await meeting.waitForMessages(100, within: .seconds(60))
             }
-            #expect(try await site.portMappings().isEmpty)
+            try await site.waitForNoMappings()
+            #expect(language == .pcp || capture.mappingRequests.isEmpty)
             #expect(meeting.alice.journal.value.paths.allSatisfy { $0.kind == "relay" })
         }
+    }
+}
+
+extension PacketCapture {
+    /// Requests for mappings by PCP and NAT-PMP, and for their end; the beginnings of their packets.
+    fileprivate var mappingRequests: [[UInt8]] {
+        packets.filter { $0.isOutgoing && $0.isUDP && $0.destination.port == 5_351 }.map(\.beginning)
+            .filter { $0.prefix(2) == [2, 1] || $0.prefix(2) == [0, 1] }
+    }
+
+    /// How mappings were asked for.
+    fileprivate var languagesOfMappings: Set<PortMappingDaemon.Language> {
+        let requests = mappingRequests
+        guard !requests.isEmpty else { return [.upnp] }
+        return Set(requests.map { $0.first == 2 ? .pcp : .natPMP })
     }
 }
 

@@ -200,4 +200,24 @@ import Wire
             try await other.vanish()
         }
     }
+
+    /// Strangers can fill the queue of SIGNAL frames at the server: neither a dial nor a relayed session suffers from what the server says then.
+    @Test func aFullQueueOfSignalsIsNoAbsence() async throws {
+        try await Lab.run { lab in
+            let alice = try await TestNode.online(lab, policy: .relay)
+            let bob = try await TestNode.online(lab, contacts: [alice.id], policy: .relay)
+            alice.accept(bob.id)
+            try await alice.connect(to: bob.id)
+            try await alice.perform { $0.handle(.unreachable(bob.id.key, .overloaded)) }
+            try await alice.opened()
+            try await bob.opened()
+            let isRelayed = try await alice.perform { node in
+                node.handle(.unreachable(bob.id.key, .overloaded))
+                return node.links[bob.id.key]?.isReachableByRelay
+            }
+            #expect(isRelayed == true)
+            #expect(!alice.log.all.contains { if case .dialFailed = $0 { true } else { false } })
+            for node in [alice, bob] { try await node.stop() }
+        }
+    }
 }

@@ -13,6 +13,7 @@ import Wire
         try await withServer {
             $0.threads = 3
             $0.limits.signals = RateLimit(rate: 1e6, burst: 1e6)
+            $0.limits.signalQueueFrames = 1_000
         } _: { server in
             var peers: [(RawConnection, PeerKey)] = []
             for _ in 0..<6 { peers.append(try await RawConnection.loggedIn(server)) }

@@ -1,9 +1,10 @@
 import Identity
 import NIOCore
-import SignalingServer
 import TestTools
 import Testing
 import Wire
+
+@testable import SignalingServer
 
 /// What happens when a receiver does not read: its socket's buffers are kept small, so that they fill at once.
 @Suite struct QueueTests {
@@ -35,7 +36,34 @@ import Wire
         }
     }
 
-    @Test func signalsPushBackAndAreNotLost() async throws {
+    /// Sends numbered frames until one has to wait for a place in the receiver's queue, and then some more.
+    ///
+    /// - Returns: how many.
+    private static func fill(
+        _ key: PeerKey, from sender: RawConnection, of server: SignalingServer, more: Int, size: Int = 16_000
+    ) async throws -> Int {
+        var count = 0
+        func send() async throws {
+            let payload = [UInt8(count >> 8), UInt8(count & 0xFF)] + Array(repeating: UInt8(0), count: size)
+            try await sender.send(.signal(peer: key, payload: payload))
+            count += 1
+        }
+        while server.metrics.value("signal_waits_total") == 0 {
+            try await send()
+            // What came before is dealt with when the answer is there.
+            try await sender.send(9, [])
+            #expect(try await sender.readFrame().opcode == 10)
+        }
+        for _ in 0..<more { try await send() }
+        return count
+    }
+
+    private static func number(_ frame: RawConnection.Frame) -> Int? {
+        guard case .signal(_, let payload) = frame.signaling else { return nil }
+        return Int(payload[0]) << 8 | Int(payload[1])
+    }
+
+    @Test func signalsWaitForRoomAndKeepTheirOrder() async throws {
         try await withServer {
             $0.limits.signalQueueFrames = 4
             $0.limits.signals = RateLimit(rate: 1e6, burst: 1e6)
@@ -43,23 +71,56 @@ import Wire
             let (bob, key) = try await RawConnection.loggedIn(server, receiveBuffer: 8192)
             try await bob.setReading(false)
             let (alice, _) = try await RawConnection.loggedIn(server)
-            let count = 150
-            let filler = Array(repeating: UInt8(0), count: 10_000)
-            let sending = Task {
-                for number in 0..<count {
-                    try await alice.send(
-                        .signal(peer: key, payload: [UInt8(number >> 8), UInt8(number & 0xFF)] + filler))
-                }
-            }
-            try await eventually("alice waits") { (server.metrics.value("signal_waits_total") ?? 0) > 0 }
+            let count = try await Self.fill(key, from: alice, of: server, more: WaitingSignals.limit - 1)
             try await bob.setReading(true)
-            for number in 0..<count {
-                guard case .signal(_, let payload) = try await bob.readFrame().signaling else { continue }
-                #expect(Int(payload[0]) << 8 | Int(payload[1]) == number)
-            }
-            try await sending.value
-            try await eventually("all counted") { server.metrics.value("signal_frames_total") == UInt64(count) }
+            for number in 0..<count { #expect(try await Self.number(bob.readFrame()) == number) }
+            #expect(server.metrics.value("signal_frames_total") == UInt64(count))
             #expect(server.metrics.value("unreachable_total") == 0)
+        }
+    }
+
+    /// The attack: who does not read has the victim send to it (the `bye` to a stranger that dials), under as many names as it likes.
+    @Test func aReceiverThatDoesNotReadStopsNothingElse() async throws {
+        try await withServer {
+            $0.limits.signalQueueFrames = 4
+            $0.limits.signals = RateLimit(rate: 1e6, burst: 1e6)
+        } _: { server in
+            let (mallory, key) = try await RawConnection.loggedIn(server, receiveBuffer: 8192)
+            try await mallory.setReading(false)
+            let (alice, me) = try await RawConnection.loggedIn(server)
+            let (bob, friend) = try await RawConnection.loggedIn(server)
+            // One more than may wait.
+            _ = try await Self.fill(key, from: alice, of: server, more: WaitingSignals.limit)
+            #expect(try await alice.readFrame().signaling == .unreachable(peer: key, reason: .overloaded))
+            try await alice.send(.relay(peer: friend, segmentSize: 3, packets: [1, 2, 3]))
+            #expect(try await bob.readFrame().signaling == .relay(peer: me, segmentSize: 3, packets: [1, 2, 3]))
+            try await alice.send(.signal(peer: friend, payload: [5]))
+            #expect(try await bob.readFrame().signaling == .signal(peer: me, payload: [5]))
+            try await mallory.channel.close()
+        }
+    }
+
+    /// The attack: strangers fill the queue of SIGNAL frames, which go first.
+    @Test func aFloodOfSignalsLeavesRoomForRelayedPackets() async throws {
+        try await withServer {
+            $0.limits.signals = RateLimit(rate: 1e6, burst: 1e6)
+            $0.limits.signalQueueFrames = 100
+        } _: { server in
+            let (bob, key) = try await RawConnection.loggedIn(server, receiveBuffer: 8192)
+            try await bob.setReading(false)
+            let (mallory, _) = try await RawConnection.loggedIn(server)
+            let (alice, _) = try await RawConnection.loggedIn(server)
+            let signals = try await Self.fill(key, from: mallory, of: server, more: 0)
+            let count = 20
+            for number in 0..<count { try await alice.send(Self.relay(key, number)) }
+            try await eventually("all carried") { server.metrics.value("relay_frames_total") == UInt64(count) }
+            try await bob.setReading(true)
+            var (relays, before) = (0, 0)
+            while relays < count {
+                if case .relay = try await bob.readFrame().signaling { relays += 1 } else { before += 1 }
+            }
+            // They did not wait for the whole queue.
+            #expect(signals - before > 50)
         }
     }
 
@@ -93,14 +154,12 @@ import Wire
             let (bob, key) = try await RawConnection.loggedIn(server, receiveBuffer: 8192)
             try await bob.setReading(false)
             let (alice, _) = try await RawConnection.loggedIn(server)
-            let filler = Array(repeating: UInt8(0), count: 16_000)
-            let sending = Task {
-                for _ in 0..<100 { try await alice.send(.signal(peer: key, payload: filler)) }
-            }
-            try await eventually("alice waits") { (server.metrics.value("signal_waits_total") ?? 0) > 0 }
+            _ = try await Self.fill(key, from: alice, of: server, more: 5)
             try await bob.channel.close()
-            #expect(try await alice.readFrame().signaling == .unreachable(peer: key, reason: .notConnected))
-            try await sending.value
+            // What was in the queue, and what waited for room there.
+            for _ in 0..<(8 + 6) {
+                #expect(try await alice.readFrame().signaling == .unreachable(peer: key, reason: .notConnected))
+            }
         }
     }
 
@@ -113,25 +172,16 @@ import Wire
             let (older, key) = try await RawConnection.loggedIn(server, identity: identity, receiveBuffer: 8192)
             try await older.setReading(false)
             let (alice, _) = try await RawConnection.loggedIn(server)
-            let filler = Array(repeating: UInt8(0), count: 16_000)
-            let count = 100
-            let sending = Task {
-                for number in 0..<count {
-                    try await alice.send(
-                        .signal(peer: key, payload: [UInt8(number >> 8), UInt8(number & 0xFF)] + filler))
-                }
-            }
-            try await eventually("alice waits") { (server.metrics.value("signal_waits_total") ?? 0) > 0 }
+            let count = try await Self.fill(key, from: alice, of: server, more: 10)
             let (newer, _) = try await RawConnection.loggedIn(server, identity: identity)
-            var numbers: Set<Int> = []
-            while !numbers.contains(count - 1) {
-                guard case .signal(_, let payload) = try await newer.readFrame().signaling else { continue }
-                numbers.insert(Int(payload[0]) << 8 | Int(payload[1]))
+            var numbers: [Int] = []
+            while numbers.last != count - 1 {
+                guard let number = try await Self.number(newer.readFrame()) else { continue }
+                numbers.append(number)
             }
             // From the first that the older's socket did not take, nothing is missing.
-            let first = try #require(numbers.min())
-            #expect(numbers.count == count - first && first < count - 1)
-            try await sending.value
+            let first = try #require(numbers.first)
+            #expect(numbers == Array(first..<count) && first < count - 1)
             try await older.channel.close()
         }
     }

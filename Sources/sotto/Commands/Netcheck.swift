@@ -70,9 +70,14 @@ struct Netcheck: AsyncParsableCommand {
     private static func explain(_ router: GatewayReport?) -> String {
         guard let router else { return "not asked for ports" }
         guard let language = router.language else {
-            return "gives out no ports: it answers neither NAT-PMP nor UPnP-IGD"
+            return "gives out no ports: it answers neither PCP, NAT-PMP nor UPnP-IGD"
         }
-        let name = language == .natPMP ? "NAT-PMP" : "UPnP-IGD"
+        let name =
+            switch language {
+            case .pcp: "PCP"
+            case .natPMP: "NAT-PMP"
+            case .upnpIGD: "UPnP-IGD"
+            }
         guard let external = router.external else { return "gives out no ports: it refuses (\(name))" }
         guard router.isOfUse else {
             return "its ports are of no use: it is behind another NAT, as \(external) (\(name))"

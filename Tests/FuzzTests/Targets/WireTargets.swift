@@ -6,6 +6,7 @@ extension FuzzTarget {
         signalingFrame, mailFrame, relayHeader, rendezvous, candidate, iceCredentials, conversation, benchmark,
         stunRequest,
         stunResponse,
+        pcpResponse,
     ]
 
     private static let peerBytes = [UInt8](repeating: 0x5A, count: PeerKey.byteCount)
@@ -242,6 +243,43 @@ extension FuzzTarget {
             try check(again == response, "decoding what was encoded gives the response")
         case .refused(let code):
             try check((300..<700).contains(code), "an error code is one of RFC 8489")
+        }
+    }
+
+    private static let pcpResponse = FuzzTarget("pcp-response", maximumLength: 1_200) {
+        let nonce = try PCPNonce(bytes: transactionID)
+        let mapping = PCPMapping(nonce: nonce, internalPort: 40_000, external: try Endpoint("203.0.113.5:50000"))
+        let request = PCPRequest.map(mapping, lifetime: 600).encode(client: .v4(192, 168, 1, 20))
+        // As servers do: the request's own bytes, with another header.
+        let header: [UInt8] = [2, 0x81, 0, 0, 0, 0, 2, 88, 0, 0, 14, 16] + [UInt8](repeating: 0, count: 12)
+        let mapped = header + request.dropFirst(24)
+        return [
+            mapped, mapped + [1, 0, 0, 4, 9, 9, 9, 9], [2, 0x81, 0, 2] + mapped.dropFirst(4),
+            [2, 0x80] + header.dropFirst(2), [2, 0x80, 0, 1] + header.dropFirst(4), [0, 0x80, 0, 1, 0, 0, 14, 16],
+        ]
+    } run: { bytes in
+        let response: PCPResponse
+        do throws(WireError) { response = try PCPResponse(bytes) } catch {
+            if case .unsupported(let version) = error {
+                try check(bytes.first == version, "the version is the first byte")
+            }
+            return
+        }
+        try check(bytes.count <= PCP.maximumMessage && bytes.count.isMultiple(of: 4), "a length that §8.3 allows")
+        try check(bytes[0] == 2 && bytes[1] & 0x80 != 0 && bytes[3] != 1, "an answer in our version")
+        try check(response.result.rawValue == bytes[3], "the result is the fourth byte")
+        guard let mapping = response.mapping else {
+            return try check(bytes[1] == 0x80, "only ANNOUNCE has no mapping")
+        }
+        // The mapping that was read is written as it stood there, but for what is reserved.
+        let again = PCPRequest.map(mapping, lifetime: response.lifetime).encode(client: .v4(0, 0, 0, 0))
+        try check(again[4..<8] == bytes[4..<8], "the lifetime")
+        try check(again[24..<37] == bytes[24..<37] && again[40..<60] == bytes[40..<60], "the mapping")
+        // Nothing in a server's clock breaks ours.
+        var epoch = PCPEpoch()
+        for client in [0, Int64(bytes[8]), Int64(response.lifetime)] {
+            _ = epoch.isContinued(server: response.epoch, client: client)
+            _ = epoch.isContinued(server: response.lifetime, client: client)
         }
     }
 }

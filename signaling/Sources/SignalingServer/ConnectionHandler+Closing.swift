@@ -57,7 +57,7 @@ extension ConnectionHandler {
         guard let session else { return }
         self.session = nil
         server.logger.info("left", metadata: ["session": "\(Self.hex(session.name))"])
-        if let blocked = session.blocked { blocked.queue.giveUp(session.outbox, inVain: false) }
+        for item in session.waiting.items { item.queue.giveUp(session.outbox, inVain: false) }
         server.router.detach(session.outbox, of: session.peer)
         let rest = session.outbox.close()
         for signal in rest.signals {

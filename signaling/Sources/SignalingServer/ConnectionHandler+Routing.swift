@@ -69,12 +69,17 @@ extension ConnectionHandler {
     }
 
     private func offer(_ signal: Outbox.Signal, to receiver: PeerKey, deadline: NIODeadline, now: NIODeadline) {
-        switch server.router.signal(signal, to: receiver, waiter: session?.outbox, by: connections.courier) {
+        guard let session else { return }
+        // Nothing overtakes what waits for the same receiver.
+        if let queue = session.waiting.queue(of: receiver) {
+            return wait(.init(signal: signal, receiver: receiver, queue: queue, deadline: deadline), now: now)
+        }
+        switch server.router.signal(signal, to: receiver, waiter: session.outbox, by: connections.courier) {
         case (.queued, _):
             connections.courier.countSignal()
         case (.wait, let queue?):
             server.metrics.signalWaits.add()
-            session?.blocked = BlockedSignal(signal: signal, receiver: receiver, queue: queue, deadline: deadline)
+            wait(.init(signal: signal, receiver: receiver, queue: queue, deadline: deadline), now: now)
         case (.wait, nil), (.overloaded, _):
             sayUnreachable(receiver, .overloaded, now: now)
         case (.closed, _):
@@ -82,21 +87,26 @@ extension ConnectionHandler {
         }
     }
 
-    /// There is room again where our SIGNAL waits.
-    func resumeSignal() {
-        guard phase == .active, let blocked = session?.blocked else { return }
-        session?.blocked = nil
-        offer(blocked.signal, to: blocked.receiver, deadline: blocked.deadline, now: .now())
-        resumeReading()
+    private func wait(_ item: WaitingSignals.Item, now: NIODeadline) {
+        if session?.waiting.append(item) == false { sayUnreachable(item.receiver, .overloaded, now: now) }
     }
 
-    /// Our SIGNAL has waited too long.
-    private func giveUpSignal(_ blocked: BlockedSignal, now: NIODeadline) {
-        guard let outbox = session?.outbox else { return }
-        blocked.queue.giveUp(outbox, inVain: true)
-        session?.blocked = nil
-        sayUnreachable(blocked.receiver, .overloaded, now: now)
-        resumeReading()
+    /// There is room again where some of our SIGNAL frames wait.
+    func resumeSignals() {
+        guard phase == .active, let session else { return }
+        let now = NIODeadline.now()
+        for item in session.waiting.takeAll() {
+            offer(item.signal, to: item.receiver, deadline: item.deadline, now: now)
+        }
+    }
+
+    /// Some of our SIGNAL frames may have waited too long.
+    private func giveUpSignals(_ now: NIODeadline) {
+        guard let session else { return }
+        for item in session.waiting.takeExpired(now) {
+            item.queue.giveUp(session.outbox, inVain: true)
+            sayUnreachable(item.receiver, .overloaded, now: now)
+        }
     }
 
     private func sayUnreachable(_ peer: PeerKey, _ reason: UnreachableReason, now: NIODeadline) {
@@ -138,9 +148,11 @@ extension ConnectionHandler {
             var batch = Outbox.Batch()
             swap(&batch, &courier.batch)
             for waiter in batch.waiters { waiter.resumed() }
-            for frame in batch.frames { queue(frame) }
-            for mail in mails { queue(mail) }
-            wrote = wrote || !batch.frames.isEmpty || !mails.isEmpty
+            if !mails.isEmpty || !writeNow(batch.frames) {
+                for frame in batch.frames { queue(frame) }
+                for mail in mails { queue(mail) }
+                wrote = wrote || !batch.frames.isEmpty || !mails.isEmpty
+            }
             batch.removeAll()
             swap(&batch, &courier.batch)
         }
@@ -182,6 +194,29 @@ extension ConnectionHandler {
         context.flush()
     }
 
+    /// Writes what is one frame, or several small ones, with one call, straight to the socket if nothing waits before them.
+    ///
+    /// - Returns: false if nothing was done with them: they are better written by the channel.
+    private func writeNow(_ frames: [ByteBuffer]) -> Bool {
+        guard let context, direct != nil, let first = frames.first else { return false }
+        guard frames.count > 1 else {
+            writeNow(first)
+            return true
+        }
+        guard frames.reduce(0, { $0 + $1.readableBytes }) <= Courier.gatheredLimit else { return false }
+        var gathered = ByteBuffer()
+        swap(&gathered, &connections.courier.gathered)
+        for frame in frames { gathered.writeImmutableBuffer(frame) }
+        guard direct?.write(&gathered, context) == true else {
+            queue(gathered)
+            context.flush()
+            return true
+        }
+        gathered.clear()
+        swap(&gathered, &connections.courier.gathered)
+        return true
+    }
+
     // MARK: Time
 
     /// What is due; called by the loop's timer.
@@ -194,7 +229,7 @@ extension ConnectionHandler {
             server.metrics.loginFailures.add()
             close(.authenticationTimeout, reason: "no AUTH in time")
         case .active:
-            if let blocked = session?.blocked, now >= blocked.deadline { giveUpSignal(blocked, now: now) }
+            giveUpSignals(now)
             retryMail()
             beat(now)
         case .closed:

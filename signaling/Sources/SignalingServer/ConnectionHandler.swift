@@ -32,8 +32,8 @@ final class ConnectionHandler: ChannelInboundHandler, SweptConnection {
         var unreachable: TokenBucket
         /// The last peer that a RELAY frame did not find, and until when that needs no saying again.
         var missing: (peer: PeerKey, until: NIODeadline)?
-        /// A SIGNAL that waits for a place in its receiver's queue; nothing is read meanwhile.
-        var blocked: BlockedSignal?
+        /// SIGNAL frames of this client that wait for places in queues of others.
+        var waiting = WaitingSignals()
         /// Nil when the server has no mailbox.
         var mail: MailSession?
 
@@ -59,13 +59,6 @@ final class ConnectionHandler: ChannelInboundHandler, SweptConnection {
             let wait = max(frames.available(now: now), bytes.available(now: now), signals.available(now: now))
             return wait > now ? wait : nil
         }
-    }
-
-    struct BlockedSignal {
-        let signal: Outbox.Signal
-        let receiver: PeerKey
-        let queue: Outbox
-        let deadline: NIODeadline
     }
 
     // What every frame needs comes first: of thousands of connections nothing is in the processor's caches, so each line of memory counts.
@@ -186,7 +179,7 @@ final class ConnectionHandler: ChannelInboundHandler, SweptConnection {
     // MARK: Reading
 
     /// Whether nothing is read for now.
-    private var isPaused: Bool { pause != nil || session?.blocked != nil || hasUnreadAnswers }
+    private var isPaused: Bool { pause != nil || hasUnreadAnswers }
 
     /// Whether a frame may be handled now; begins a pause if the client's rate does not allow it.
     private func mayHandle(_ now: NIODeadline) -> Bool {

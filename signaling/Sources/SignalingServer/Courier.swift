@@ -41,6 +41,10 @@ final class Courier {
     private var relayDropped = 0
     /// For drains, so that not each needs memory of its own.
     var batch = Outbox.Batch()
+    /// Frames for one receiver, one behind the other, at most `gatheredLimit` bytes.
+    var gathered = ByteBuffer()
+    /// Up to here copying costs less than the channel's way with several pieces.
+    static let gatheredLimit = 16 * 1024
 
     /// - Parameter own: which of the inboxes is that of this loop.
     init(_ inboxes: [Inbox], own: Int, eventLoop: any EventLoop, metrics: Metrics) {

@@ -7,9 +7,10 @@ import Wire
 /// The drop rules, in full:
 /// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped of the sender that has most there, for QUIC repairs
 ///   and fresh packets are worth more than stale ones. Senders are served in turns (`RelayQueue`).
-/// - SIGNAL: never dropped. At most `signalQueueFrames` wait; beyond, the sender's connection is not read from until there
+/// - SIGNAL: never dropped in silence. At most `signalQueueFrames` wait; beyond, some wait with their sender (`WaitingSignals`) until there
 ///   is room, or `signalWait` is over: then the sender is told UNREACHABLE(overloaded), and so is everybody at once until the
 ///   queue has moved.
+/// - SIGNAL goes first, but only a quarter of what leaves: strangers may send it, too.
 /// - Frames that wait when the connection ends: RELAY is dropped, SIGNAL goes to the peer's newer connection if there is one,
 ///   else its sender is told UNREACHABLE(notConnected).
 ///
@@ -131,7 +132,7 @@ final class Outbox: Sendable {
 
     /// Tells the sender behind this outbox that a receiver has room; from any thread.
     func resumed() {
-        eventLoop.execute { [handler] in handler.value.resumeSignal() }
+        eventLoop.execute { [handler] in handler.value.resumeSignals() }
     }
 
     /// There is new mail for the client; from any thread.
@@ -152,13 +153,13 @@ final class Outbox: Sendable {
         eventLoop.execute { [handler] in handler.value.replaced() }
     }
 
-    /// Adds to `batch` what to write now, SIGNAL first; nothing when there is nothing. On the event loop.
+    /// Adds to `batch` what to write now, SIGNAL first, up to a quarter of it; nothing when there is nothing. On the event loop.
     ///
     /// - Returns: whether there is more. If not, whoever brings something says so.
     func take(maximumBytes: Int, into batch: inout Batch) -> Bool {
         state.withLockedValue { state in
             var bytes = 0
-            while bytes < maximumBytes, let signal = state.signals.popFirst() {
+            while bytes < maximumBytes / 4, let signal = state.signals.popFirst() {
                 bytes += signal.frame.readableBytes
                 batch.frames.append(signal.frame)
             }

@@ -33,11 +33,17 @@ struct RelayQueue {
         bytes += cost
         var dropped = 0
         while bytes > limit, turns.count > 1 || (lanes[sender]?.frames.count ?? 0) > 1 {
-            guard let heaviest = lanes.max(by: { $0.value.bytes < $1.value.bytes })?.key else { break }
+            guard let heaviest = heaviest(sender) else { break }
             _ = removeFirst(of: heaviest)
             dropped += 1
         }
         return dropped
+    }
+
+    /// Who loses a frame when `sender` has brought one: the sender itself from an equal share on, so that among very many nobody is searched for.
+    private func heaviest(_ sender: PeerKey) -> PeerKey? {
+        if let own = lanes[sender], own.bytes * lanes.count >= bytes, own.frames.count > 1 { return sender }
+        return lanes.max { $0.value.bytes < $1.value.bytes }?.key
     }
 
     /// The frame whose turn it is.

@@ -83,7 +83,8 @@ final class LocalRouter: Router {
         shard(peer).withLockedValue { $0[peer] }
     }
 
+    /// By bits of the key itself: hashing twice would cost more, and who chooses keys for one shard gains that event loops wait for each other a little.
     private func shard(_ peer: PeerKey) -> NIOLockedValueBox<Table> {
-        shards[peer.hashValue & 15]
+        shards[Int(truncatingIfNeeded: peer.words.0 & 15)]
     }
 }
