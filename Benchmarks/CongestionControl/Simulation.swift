@@ -148,7 +148,7 @@ final class Simulation {
         flow.client.handleTimeout(now: time)
         flow.server?.handleTimeout(now: time)
         while let event = flow.client.pollEvent() {
-            if case .handshakeCompleted = event { flow.stream = try flow.client.openStream(bidirectional: false) }
+            if case .handshakeCompleted = event { flow.stream = try flow.client.openStream() }
             if case .closed(let reason) = event { print("closed", reason) }
         }
         while let event = flow.server?.pollEvent() {

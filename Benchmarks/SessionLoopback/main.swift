@@ -94,7 +94,7 @@ final class End {
         session.handleTimeout(now: now)
         while let event = session.pollEvent() {
             switch event {
-            case .handshakeCompleted where !isServer: stream = try session.openStream(bidirectional: true)
+            case .handshakeCompleted where !isServer: stream = try session.openStream()
             case .streamReadable(let id): try take(from: id, session)
             case .closed: ended = loopback_now()
             default: break

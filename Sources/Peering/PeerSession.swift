@@ -20,7 +20,6 @@ package final class PeerSession {
     package private(set) var path: PathReport?
 
     private var pathID = PathID.relay
-    private var heardAt: MonotonicTime
 
     enum State { case handshaking, open, closed }
 
@@ -43,7 +42,6 @@ package final class PeerSession {
         self.link = link
         self.clock = clock
         self.startedAt = clock.now
-        self.heardAt = startedAt
     }
 
     // MARK: The conversation
@@ -100,13 +98,12 @@ package final class PeerSession {
 
     func receive(_ packets: UnsafeRawBufferPointer, segmentSize: Int, on path: PathID, now: MonotonicTime) {
         guard state != .closed else { return }
-        heardAt = now
         transport.receive(packets, segmentSize: segmentSize, on: path, now: now)
         schedulePump()
     }
 
-    /// Whether no packet came for so long.
-    func isSilent(for span: TimeSpan) -> Bool { clock.now - heardAt > span }
+    /// Whether nothing was heard for so long of the peer itself: what others send in its name is not counted.
+    func isSilent(for span: TimeSpan) -> Bool { clock.now - (transport.heardAt ?? startedAt) > span }
 
     /// The device's addresses changed.
     func networkChanged() {
@@ -202,14 +199,13 @@ package final class PeerSession {
             self.greeting = greeting
             if isDialer {
                 do {
-                    conversation = try transport.openStream(bidirectional: true)
+                    conversation = try transport.openStream()
                 } catch {
                     return close(code: CloseCode.protocolError, reason: "no stream")
                 }
                 open()
             }
         case .streamOpened(let stream):
-            guard stream.isBidirectional else { return refuse(stream) }
             guard conversation == nil, !isDialer else { return opened(stream) }
             conversation = stream
             open()
@@ -267,7 +263,7 @@ package final class PeerSession {
     /// A stream that nobody can want.
     private func refuse(_ stream: StreamID) {
         try? transport.stopSending(stream, code: CloseCode.protocolError)
-        if stream.isBidirectional { try? transport.reset(stream, code: CloseCode.protocolError) }
+        try? transport.reset(stream, code: CloseCode.protocolError)
     }
 
     @discardableResult

@@ -85,7 +85,7 @@ extension PeerSession {
 
     /// Opens a stream; the peer hears of it with the first bytes. `nil` when the session takes none now.
     package func openStream() -> PeerStream? {
-        guard isOpen, let id = try? transport.openStream(bidirectional: true) else { return nil }
+        guard isOpen, let id = try? transport.openStream() else { return nil }
         return remember(PeerStream(id, of: self))
     }
 

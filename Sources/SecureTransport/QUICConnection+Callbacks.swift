@@ -104,11 +104,7 @@ extension QUICConnection {
             return 0
         }
         callbacks.extend_max_local_streams_bidi = { _, _, user in
-            QUICConnection.of(user)?.streamsAvailable(bidirectional: true)
-            return 0
-        }
-        callbacks.extend_max_local_streams_uni = { _, _, user in
-            QUICConnection.of(user)?.streamsAvailable(bidirectional: false)
+            QUICConnection.of(user)?.streamsAvailable()
             return 0
         }
     }

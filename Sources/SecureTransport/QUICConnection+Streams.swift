@@ -4,19 +4,17 @@ import Noise
 // Streams and datagrams: what the application does, and what ngtcp2 reports.
 
 extension QUICConnection {
-    func openStream(bidirectional: Bool) throws(TransportError) -> StreamID {
+    func openStream() throws(TransportError) -> StreamID {
         let ngtcp2 = try open()
         var number: Int64 = -1
-        let status =
-            bidirectional
-            ? ngtcp2_conn_open_bidi_stream(ngtcp2, &number, nil) : ngtcp2_conn_open_uni_stream(ngtcp2, &number, nil)
+        let status = ngtcp2_conn_open_bidi_stream(ngtcp2, &number, nil)
         guard status == 0 else {
             guard status == NGTCP2_ERR_STREAM_ID_BLOCKED else { throw .internalFailure }
-            wantedStreams.insert(bidirectional)
+            wantsStream = true
             throw .streamLimit
         }
         let id = StreamID(rawValue: number)
-        addStream(id, isLocal: true)
+        addStream(id)
         return id
     }
 
@@ -24,7 +22,6 @@ extension QUICConnection {
     func write(_ bytes: UnsafeRawBufferPointer, to id: StreamID, finish: Bool) throws(TransportError) -> Int {
         _ = try open()
         let stream = try existing(id)
-        guard stream.hasSendSide else { throw .wrongDirection }
         guard !stream.isFinishing, !stream.isSendingStopped else { throw .streamNotWritable }
         let accepted = min(bytes.count, max(0, sendBuffer - stream.outgoing.count))
         stream.outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[..<accepted]))
@@ -45,8 +42,7 @@ extension QUICConnection {
 
     /// Room in the stream's send buffer; 0 when nothing can be written.
     func writableBytes(_ id: StreamID) -> Int {
-        guard phase == .established, let stream = self.stream(id), stream.hasSendSide, !stream.isFinishing,
-            !stream.isSendingStopped
+        guard phase == .established, let stream = self.stream(id), !stream.isFinishing, !stream.isSendingStopped
         else { return 0 }
         return max(0, sendBuffer - stream.outgoing.count)
     }
@@ -54,7 +50,6 @@ extension QUICConnection {
     /// Reads up to `output.count` bytes, and lets the peer send as many more.
     func read(from id: StreamID, into output: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
         let stream = try existing(id)
-        guard stream.hasReceiveSide else { throw .wrongDirection }
         let count = stream.incoming.read(into: output)
         stream.isReadableAnnounced = false
         credit(stream, UInt64(count))
@@ -75,7 +70,6 @@ extension QUICConnection {
     func reset(_ id: StreamID, code: UInt64) throws(TransportError) {
         let ngtcp2 = try open()
         let stream = try existing(id)
-        guard stream.hasSendSide else { throw .wrongDirection }
         guard !stream.isSendingStopped else { return }
         guard ngtcp2_conn_shutdown_stream_write(ngtcp2, id.rawValue, code.asVariableInteger) == 0 else {
             throw .internalFailure
@@ -86,7 +80,6 @@ extension QUICConnection {
     func stopSending(_ id: StreamID, code: UInt64) throws(TransportError) {
         let ngtcp2 = try open()
         let stream = try existing(id)
-        guard stream.hasReceiveSide else { throw .wrongDirection }
         guard !stream.isReceivingDone else { return }
         guard ngtcp2_conn_shutdown_stream_read(ngtcp2, id.rawValue, code.asVariableInteger) == 0 else {
             throw .internalFailure
@@ -149,6 +142,9 @@ extension QUICConnection {
     ///
     /// ngtcp2 could do this by itself, but 0.12.1 forgets what it advertised when the larger limit does not fit the
     /// packet, and later takes a peer that believed it for one that breaks flow control.
+    ///
+    /// All windows together grow no larger than the session's. That one does not see to it: ngtcp2 gives back what comes on a stream that is to stop, but
+    /// keeps what came there out of order until both ends have given the stream up, which the peer need not do.
     private func growth(of stream: QUICStream, read count: UInt64) -> UInt64 {
         stream.readOfWindow += count
         guard stream.readOfWindow >= stream.window / 2 else { return 0 }
@@ -156,7 +152,9 @@ extension QUICConnection {
         stream.readOfWindow = 0
         stream.windowBegan = clock
         guard isQuick, stream.window < configuration.maximumStreamWindow else { return 0 }
-        let extra = min(stream.window, configuration.maximumStreamWindow - stream.window)
+        let windows = streams.values.reduce(0) { $0 + $1.window }
+        let room = configuration.maximumSessionWindow - min(windows, configuration.maximumSessionWindow)
+        let extra = min(stream.window, configuration.maximumStreamWindow - stream.window, room)
         stream.window += extra
         return extra
     }
@@ -174,24 +172,15 @@ extension QUICConnection {
         blockedStreams.remove(stream.id)
         let isRemote = stream.id.isClientInitiated == (role == .responder)
         guard isRemote, let ngtcp2, phase <= .established else { return }
-        if stream.id.isBidirectional {
-            ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1)
-        } else if remoteUnidirectionalStreams < Self.maximumRemoteUnidirectionalStreams {
-            ngtcp2_conn_extend_max_streams_uni(ngtcp2, 1)
-        }
+        ngtcp2_conn_extend_max_streams_bidi(ngtcp2, 1)
     }
 }
 
 // Called by ngtcp2 in the middle of its work: only record.
 
 extension QUICConnection {
-    /// Unidirectional streams that the peer may open during the life of a connection: ngtcp2 0.12.1 never frees one
-    /// (some 400 bytes each) before the connection ends. Bidirectional ones have no such limit.
-    static let maximumRemoteUnidirectionalStreams = 16_384
-
     func opened(stream id: StreamID) {
-        if !id.isBidirectional { remoteUnidirectionalStreams += 1 }
-        addStream(id, isLocal: false)
+        addStream(id)
         events.append(.streamOpened(id))
     }
 
@@ -229,7 +218,7 @@ extension QUICConnection {
     func closed(stream id: StreamID, code: UInt64?) {
         guard let stream = self.stream(id) else { return }
         stream.isClosed = true
-        if stream.hasSendSide, !stream.isSendingStopped, !stream.isFinishSent || !stream.outgoing.isEmpty {
+        if !stream.isSendingStopped, !stream.isFinishSent || !stream.outgoing.isEmpty {
             stopSending(stream)
             events.append(.streamStopped(id, code: code))
         }
@@ -242,9 +231,10 @@ extension QUICConnection {
         queue(stream)
     }
 
-    func streamsAvailable(bidirectional: Bool) {
-        guard wantedStreams.remove(bidirectional) != nil else { return }
-        events.append(.streamsAvailable(bidirectional: bidirectional))
+    func streamsAvailable() {
+        guard wantsStream else { return }
+        wantsStream = false
+        events.append(.streamsAvailable)
     }
 
     /// Keeps a datagram for the application; when too many wait, the oldest is dropped.

@@ -73,9 +73,8 @@ final class QUICConnection {
     var retriesBlocked = false
     var outgoingDatagrams: [[UInt8]] = []
     var incomingDatagrams = 0
-    var remoteUnidirectionalStreams = 0
-    /// `openStream` was refused for this kind: true is bidirectional.
-    var wantedStreams: Set<Bool> = []
+    /// `openStream` was refused.
+    var wantsStream = false
 
     /// Never goes backwards, which ngtcp2 asserts.
     private(set) var clock: UInt64
@@ -190,10 +189,10 @@ final class QUICConnection {
         sotto_ngtcp2_transport_params_default(&parameters)
         parameters.initial_max_stream_data_bidi_local = configuration.initialStreamWindow
         parameters.initial_max_stream_data_bidi_remote = configuration.initialStreamWindow
-        parameters.initial_max_stream_data_uni = configuration.initialStreamWindow
         parameters.initial_max_data = configuration.initialSessionWindow
         parameters.initial_max_streams_bidi = configuration.maximumRemoteStreams
-        parameters.initial_max_streams_uni = configuration.maximumRemoteStreams
+        // ngtcp2 0.12.1 frees no unidirectional stream of the peer's before the connection ends, nor what it keeps for it (docs/decisions/002).
+        parameters.initial_max_streams_uni = 0
         parameters.max_idle_timeout = configuration.idleTimeout
         parameters.max_datagram_frame_size = 65535
         parameters.disable_active_migration = 1
@@ -207,9 +206,8 @@ final class QUICConnection {
         return recentStream
     }
 
-    func addStream(_ id: StreamID, isLocal: Bool) {
-        streams[id] = QUICStream(
-            id: id, isLocal: isLocal, window: configuration.initialStreamWindow, pool: chunkPool)
+    func addStream(_ id: StreamID) {
+        streams[id] = QUICStream(id: id, window: configuration.initialStreamWindow, pool: chunkPool)
     }
 
     /// Returns whether there was one.

@@ -3,8 +3,6 @@ import CNGTCP2
 /// One stream of a connection, both directions.
 final class QUICStream {
     let id: StreamID
-    let hasSendSide: Bool
-    let hasReceiveSide: Bool
 
     // Sending. `outgoing` holds what is not acknowledged; ngtcp2 keeps pointers into it until it is, or until the
     // stream is closed: it is emptied nowhere else.
@@ -38,14 +36,11 @@ final class QUICStream {
     /// ngtcp2 has forgotten the stream.
     var isClosed = false
 
-    init(id: StreamID, isLocal: Bool, window: UInt64, pool: ChunkPool) {
+    init(id: StreamID, window: UInt64, pool: ChunkPool) {
         self.id = id
         outgoing = ByteQueue(pool: pool)
         incoming = ByteQueue(pool: pool)
         self.window = window
-        hasSendSide = id.isBidirectional || isLocal
-        hasReceiveSide = id.isBidirectional || !isLocal
-        isReceivingDone = !hasReceiveSide
     }
 
     /// Whether there is something that ngtcp2 has not seen.
@@ -53,9 +48,8 @@ final class QUICStream {
         !isSendingStopped && !isFinishSent && (sentOffset < outgoing.end || isFinishing)
     }
 
-    /// Nothing is left to do or to tell on either side. ngtcp2 0.12.1 never reports the peer's unidirectional streams
-    /// closed (it waits for an acknowledged FIN of a side that does not exist), so their receiving side decides alone.
-    var isDisposable: Bool { (isClosed || !hasSendSide) && isReceivingDone }
+    /// Nothing is left to do or to tell on either side.
+    var isDisposable: Bool { isClosed && isReceivingDone }
 
     /// Fills `vectors` with what comes next, until it is more than the `room` of a packet. Returns how many are filled and whether they reach the end.
     func nextPieces(_ vectors: UnsafeMutableBufferPointer<ngtcp2_vec>, room: Int) -> (count: Int, reachesEnd: Bool) {

@@ -1,17 +1,17 @@
 // Streams and datagrams. All limits are those of `SessionConfiguration`.
 
 extension SecureSession {
-    /// Opens a stream. Streams of each kind are numbered in the order in which they are opened: the caller's first
-    /// bidirectional one is 0.
+    /// Opens a stream, on which both ends may send: there are no others. Each end's are numbered in the order in which they are opened: the caller's first
+    /// is 0.
     /// Throws `notReady`, `closed`, `streamLimit`.
-    package func openStream(bidirectional: Bool) throws(TransportError) -> StreamID {
-        try connection.openStream(bidirectional: bidirectional)
+    package func openStream() throws(TransportError) -> StreamID {
+        try connection.openStream()
     }
 
     /// Writes to a stream and returns how many bytes were taken: fewer than offered when its buffer is full.
     /// `streamWritable` comes when the buffer, once more than half full, is half empty. `finish` ends the stream after
     /// these bytes, if all were taken.
-    /// Throws `notReady`, `closed`, `unknownStream`, `wrongDirection`, `streamNotWritable`.
+    /// Throws `notReady`, `closed`, `unknownStream`, `streamNotWritable`.
     @discardableResult
     package func write(_ bytes: [UInt8], to stream: StreamID, finish: Bool = false) throws(TransportError) -> Int {
         try bytes.withUnsafeBytes { bytes in
@@ -38,7 +38,7 @@ extension SecureSession {
     }
 
     /// Reads at most `maxLength` bytes; an empty array when there are none. The peer may send as many more.
-    /// Throws `unknownStream`, `wrongDirection`.
+    /// Throws `unknownStream`.
     package func read(from stream: StreamID, maxLength: Int) throws(TransportError) -> [UInt8] {
         let count = max(0, min(maxLength, connection.readableBytes(stream)))
         var bytes = [UInt8](repeating: 0, count: count)
@@ -59,14 +59,14 @@ extension SecureSession {
     }
 
     /// Gives up sending: the peer gets `streamReset` with the code (below 2^62).
-    /// Throws `notReady`, `closed`, `unknownStream`, `wrongDirection`.
+    /// Throws `notReady`, `closed`, `unknownStream`.
     package func reset(_ stream: StreamID, code: UInt64) throws(TransportError) {
         try connection.reset(stream, code: code)
     }
 
     /// Asks the peer to stop sending: it gets `streamStopped`. What was not read is gone, and no more events come for
     /// the reading side.
-    /// Throws `notReady`, `closed`, `unknownStream`, `wrongDirection`.
+    /// Throws `notReady`, `closed`, `unknownStream`.
     package func stopSending(_ stream: StreamID, code: UInt64) throws(TransportError) {
         try connection.stopSending(stream, code: code)
     }

@@ -25,6 +25,9 @@ package final class SecureSession {
     var hasProbeKeys = false
     var sentPackets: UInt64 = 0
     var sentBytes: UInt64 = 0
+    /// When something last came that only the peer can have made and that was not a copy of what had come by that path before: a packet or a probe. Nil
+    /// before that.
+    package private(set) var heardAt: MonotonicTime?
     private var receivedPackets: UInt64 = 0
     private var receivedBytes: UInt64 = 0
     // Safety: this object's own from `init` to `deinit`; `transmit`, which does not nest, is its only user.
@@ -173,6 +176,7 @@ package final class SecureSession {
             }
         }
         guard isNews, let end else { return }
+        heardAt = now
         // Once is enough for all packets of one moment.
         if ends[end].heardAt != now {
             ends[end].heardAt = now
@@ -183,7 +187,7 @@ package final class SecureSession {
 
     private func receiveProbe(_ packet: UnsafeRawBufferPointer, on path: PathID, isKnown: Bool, now: MonotonicTime) {
         guard connection.phase < .closing, isKnown else { return }
-        paths.receiveProbe(Array(packet), on: path, now: now)
+        if paths.receiveProbe(Array(packet), on: path, now: now) { heardAt = now }
         pollPaths(now: now)
     }
 

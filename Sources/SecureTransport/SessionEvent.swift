@@ -17,8 +17,8 @@ package enum SessionEvent: Equatable, Sendable {
     /// The peer does not want more of this stream; unsent bytes are gone. The code is known only in part of the cases
     /// (the QUIC library keeps it to itself until the stream is closed).
     case streamStopped(StreamID, code: UInt64?)
-    /// The peer allows more streams of one kind.
-    case streamsAvailable(bidirectional: Bool)
+    /// The peer allows more streams, after `openStream` was refused.
+    case streamsAvailable
     /// A datagram arrived.
     case datagram([UInt8])
     /// Packets now travel on this path; with its round-trip time, if measured.

@@ -11,8 +11,6 @@ package struct StreamID: Hashable, Sendable, Comparable {
 
     /// Whether the dialer opened it.
     package var isClientInitiated: Bool { rawValue & 1 == 0 }
-    /// Whether both ends may send.
-    package var isBidirectional: Bool { rawValue & 2 == 0 }
 
     package static func < (left: StreamID, right: StreamID) -> Bool {
         left.rawValue < right.rawValue
@@ -25,12 +23,10 @@ package enum TransportError: Error, Equatable, Sendable {
     case notReady
     /// The session is closed, or closing.
     case closed
-    /// The peer does not allow another stream of this kind just now; `streamsAvailable` will tell.
+    /// The peer does not allow another stream just now; `streamsAvailable` will tell.
     case streamLimit
     /// There is no such stream (any more).
     case unknownStream
-    /// The stream does not go that way: writing to the peer's unidirectional stream, or reading from our own.
-    case wrongDirection
     /// The stream was finished or reset by us, or the peer asked to stop it.
     case streamNotWritable
     /// Longer than `SecureSession.maximumDatagramLength`, or the peer takes no datagrams.
@@ -117,8 +113,9 @@ package struct SessionConfiguration: Sendable {
     /// The same for all streams together.
     package var initialSessionWindow: UInt64 = 1 << 20
     package var maximumSessionWindow: UInt64 = 32 << 20
-    /// Streams of each kind that the peer may have open.
-    package var maximumRemoteStreams: UInt64 = 128
+    /// Streams that the peer may have open: a conversation, four beside it (`PeerSession.maximumStreams`), and room for some that are over at this end while
+    /// the peer has not heard so or has not said so. What is received out of order stays with each until both ends have given it up, so few are enough.
+    package var maximumRemoteStreams: UInt64 = 8
     /// Datagrams kept in each direction; when there are more, the oldest is dropped.
     package var maximumQueuedDatagrams = 64
     /// Packets sealed or opened with one key before the caller updates it.

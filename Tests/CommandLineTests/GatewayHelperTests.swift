@@ -23,6 +23,8 @@ struct GatewayHelperTests {
         // A filter of system calls.
         #expect(status.contains("Seccomp:\t2\n"))
         #expect(status.contains("Threads:\t1\n"))
+        // Also where the program is root's.
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] { #expect(status.contains("\(set):\t0000000000000000\n")) }
         #expect(try file("environ", of: helper).isEmpty)
         let limits = try file("limits", of: helper).split(separator: "\n")
         func hard(_ name: String) -> Int? {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,6 +35,10 @@ static void try_files_and_processes(void) {
     say("open", open("/etc/passwd", O_RDONLY));
     say("create", open("/tmp/sotto-confinement-probe", O_WRONLY | O_CREAT, 0600));
     say("unlink", unlink("/nonexistent"));
+    struct stat status;
+    say("stat", stat("/etc/passwd", &status));
+    // With this flag a path may be empty, and need not be.
+    say("status", fstatat(STDIN_FILENO, "/etc/passwd", &status, AT_EMPTY_PATH));
     char *const none[] = {NULL};
     say("execute", execve("/bin/true", none, none));
     say("fork", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
@@ -52,8 +58,18 @@ static void try_sockets_and_memory(void) {
     say("ipv6", socket(AF_INET6, SOCK_DGRAM, 0));
     say("netlink", socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
     say("raw", socket(AF_INET, SOCK_RAW, 1));
-    say("udp", socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    say("mptcp", socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP));
+    say("sctp", socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP));
+    say("udplite", socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE));
+    say("icmp", socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+    int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    say("udp", udp);
+    say("udp17", socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP));
     say("tcp", socket(AF_INET, SOCK_STREAM, 0));
+    say("tcp6", socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
+    // Needs CAP_NET_ADMIN.
+    int size = 4096;
+    say("capability", setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size));
     say("code", map(4096, PROT_READ | PROT_EXEC));
     void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     say("turned", page == MAP_FAILED ? 0 : mprotect(page, 4096, PROT_READ | PROT_EXEC));

@@ -94,14 +94,22 @@ import Wire
         }
     }
 
-    /// Opens a stream to Alice, writes, and waits for what becomes of it.
+    /// Opens a stream to Alice, as soon as there may be another one, and writes.
     private func ask(_ scene: Scene, _ bytes: [UInt8]) async throws -> StreamID {
-        let stream = try await scene.peer.perform { core -> StreamID? in
-            let stream = try core.transport?.openStream(bidirectional: true)
-            if let stream { _ = try core.transport?.write(bytes, to: stream) }
-            return stream
+        while true {
+            let stream = try await scene.peer.perform { core -> StreamID? in
+                guard let transport = core.transport else { throw TransportError.closed }
+                do {
+                    let stream = try transport.openStream()
+                    _ = try transport.write(bytes, to: stream)
+                    return stream
+                } catch TransportError.streamLimit {
+                    return nil
+                }
+            }
+            if let stream { return stream }
+            try await scene.peer.session.next("room") { if case .streamsAvailable = $0 { () } else { nil } }
         }
-        return try #require(stream)
     }
 
     private func isRefused(_ stream: StreamID, by scene: Scene) async throws {

@@ -74,7 +74,7 @@ package final class ScriptedCore {
 
     /// Opens the conversation; the other side learns of it with the first frame.
     package func openConversation(features: UInt32 = ConversationFrame.speaksEnvelopes) throws {
-        conversation = try transport?.openStream(bidirectional: true)
+        conversation = try transport?.openStream()
         try write(ConversationFrame.hello(name: "peer", features: features).encode())
     }
 

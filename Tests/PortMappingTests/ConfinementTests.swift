@@ -15,10 +15,11 @@ struct ConfinementTests {
         let pairs = probe.output.split(separator: "\n").map { $0.split(separator: " ") }
         let codes = Dictionary(
             pairs.map { (String($0[0]), Int32($0[1]) ?? -1) }, uniquingKeysWith: { first, _ in first })
-        let allowed = ["confined", "udp", "tcp", "little"]
+        let allowed = ["confined", "udp", "udp17", "tcp", "tcp6", "little"]
         let refused = [
-            "open", "create", "unlink", "execute", "fork", "signal", "trace", "peek", "ring", "prctl", "limits", "unix",
-            "ipv6", "netlink", "raw", "code", "turned",
+            "open", "create", "unlink", "stat", "status", "execute", "fork", "signal", "trace", "peek", "ring", "prctl",
+            "limits", "unix", "ipv6", "netlink", "raw", "mptcp", "sctp", "udplite", "icmp", "capability", "code",
+            "turned",
         ]
         for name in allowed { #expect(codes[name] == 0, "\(name)") }
         for name in refused { #expect(codes[name] == EPERM, "\(name)") }

@@ -61,7 +61,7 @@ import Testing
         }
 
         private func open(_ side: VirtualNetwork.Side, _ end: TestEnd) {
-            guard let stream = try? end.session.openStream(bidirectional: choose(2) == 0) else { return }
+            guard let stream = try? end.session.openStream() else { return }
             send(stream, side, end)
         }
 
@@ -71,9 +71,9 @@ import Testing
             end.send(bytes, on: stream, finish: true)
         }
 
-        /// Bidirectional streams end when both ends have finished.
+        /// Streams end when both ends have finished.
         private func replyToSome(_ side: VirtualNetwork.Side, _ end: TestEnd) {
-            for stream in (written[side.other] ?? [:]).keys.sorted() where stream.isBidirectional {
+            for stream in (written[side.other] ?? [:]).keys.sorted() {
                 if written[side]?[stream] == nil, end.contains(.streamOpened(stream)) { send(stream, side, end) }
             }
         }

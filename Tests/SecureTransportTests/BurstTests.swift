@@ -8,7 +8,7 @@ import Testing
 @Suite struct BurstTests {
     /// The bursts that the client gives out when it may send a lot, and the segment size.
     private func bursts(_ network: VirtualNetwork) throws -> (bursts: [(bytes: [UInt8], segment: Int)], StreamID) {
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(2_000_000), on: stream)
         // Until the congestion window is large.
         #expect(network.run { network.client.session.statistics.congestionWindow > 200_000 })

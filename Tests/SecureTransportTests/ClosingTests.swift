@@ -87,7 +87,7 @@ import Testing
             end.session.close(code: 2, reason: "x", now: network.now)
             network.run(for: .seconds(1))
             #expect(end.events.count == count)
-            #expect(throws: TransportError.closed) { try end.session.openStream(bidirectional: true) }
+            #expect(throws: TransportError.closed) { try end.session.openStream() }
             #expect(throws: TransportError.closed) { try end.session.sendDatagram([1]) }
             #expect(!end.session.updateKeys())
         }
@@ -97,8 +97,8 @@ import Testing
         let network = try VirtualNetwork(relay: Link(loss: 0.1))
         try #require(network.connect())
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: true)
-        let back = try server.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
+        let back = try server.session.openStream()
         network.client.send(pattern(5_000_000), on: stream)
         server.send(pattern(5_000_000), on: back)
         network.run { server.receivedCount[stream, default: 0] > 50_000 }
@@ -111,7 +111,7 @@ import Testing
         let network = try VirtualNetwork()
         try #require(network.connect())
         let server = try #require(network.server)
-        let back = try server.session.openStream(bidirectional: true)
+        let back = try server.session.openStream()
         server.send(pattern(5_000_000), on: back)
         network.run { network.client.receivedCount[back, default: 0] > 100_000 }
         network[.relay, from: .client].isDark = true
@@ -142,7 +142,7 @@ import Testing
         try #require(network.connect())
         let server = try #require(network.server)
         server.readsAtOnce = false
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(20_000), on: stream, finish: true)
         #expect(network.run { network.client.session.unacknowledgedBytes(of: stream) == 0 })
         network.client.session.close(code: 0, reason: "", now: network.now)

@@ -35,7 +35,7 @@ import Testing
         for sender in [VirtualNetwork.Side.client, .server] {
             let network = try network(Self.bbr2, relay: slow)
             let (end, other) = (try #require(network.end(sender)), try #require(network.end(sender.other)))
-            let stream = try end.session.openStream(bidirectional: false)
+            let stream = try end.session.openStream()
             end.send(pattern(30_000_000), on: stream)
             #expect(rate(network, other, stream, for: .seconds(4)) > 1e6)
             let fast = Link(delay: .milliseconds(25), bitsPerSecond: 50e6, queueLimit: .milliseconds(50))
@@ -54,7 +54,7 @@ import Testing
         let lossy = Link(delay: .milliseconds(25), bitsPerSecond: 50e6, loss: 0.001, queueLimit: .milliseconds(50))
         let network = try network(Self.bbr2, relay: lossy)
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(50_000_000), on: stream)
         network.run(for: .seconds(3))
         // One lost packet in a thousand leaves CUBIC about a sixth. (The share over minutes is the benchmark's business.)
@@ -66,7 +66,7 @@ import Testing
         let local = Link(delay: .microseconds(100), bitsPerSecond: 1e9, queueLimit: .milliseconds(5))
         let network = try network(Self.bbr2, relay: local)
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(60_000_000), on: stream)
         #expect(rate(network, server, stream, for: .milliseconds(400)) > 0.8 * 1e9)
         let connection = network.client.session.connection
@@ -79,7 +79,7 @@ import Testing
         let local = Link(delay: .microseconds(100), bitsPerSecond: 1e9, queueLimit: .microseconds(500))
         let network = try network(Self.bbr2, relay: local)
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(60_000_000), on: stream)
         #expect(rate(network, server, stream, for: .milliseconds(400)) > 0.7 * 1e9)
     }
@@ -91,7 +91,7 @@ import Testing
         configuration.congestionControl = control
         let network = try network(configuration, relay: Link())
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3_000_000), on: stream)
         network.run(for: .milliseconds(150))
         for end in [network.client, server] {
@@ -109,7 +109,7 @@ import Testing
     @Test func aPathMayChangeAnyNumberOfTimes() throws {
         let network = try network(SessionConfiguration(), relay: Link(jitter: .milliseconds(5), loss: 0.01))
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3_000_000), on: stream)
         for _ in 0..<200 {
             network.run(for: .milliseconds(7))
@@ -138,7 +138,7 @@ import Testing
         #expect(network.run(for: .milliseconds(100)) { network.server?.isConnected == true })
         let server = try #require(network.server)
         for (end, other) in [(network.client, server), (server, network.client)] {
-            let stream = try end.session.openStream(bidirectional: false)
+            let stream = try end.session.openStream()
             end.send(pattern(2_000_000), on: stream)
             #expect(network.run(for: .seconds(2)) { other.receivedCount[stream] == 2_000_000 })
         }

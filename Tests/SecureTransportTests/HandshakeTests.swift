@@ -56,7 +56,7 @@ import Testing
     @Test func aMessageWrittenAtOnceArrivesWithTheConfirmation() throws {
         let network = try VirtualNetwork()
         network.run { network.client.isConnected }
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         #expect(stream.rawValue == 0)
         network.client.send(Array("first".utf8), on: stream)
         network.run { network.server?.received[stream] == Array("first".utf8) }
@@ -159,7 +159,7 @@ import Testing
         #expect(network.connect())
         #expect(network.client.session.cipher == chosen)
         #expect(network.server?.session.cipher == chosen)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(100_000), on: stream)
         #expect(network.run { network.server?.received[stream] == pattern(100_000) })
     }
@@ -177,7 +177,7 @@ import Testing
 
     @Test func nothingCanBeOpenedBeforeTheHandshakeIsFinished() throws {
         let network = try VirtualNetwork()
-        #expect(throws: TransportError.notReady) { try network.client.session.openStream(bidirectional: true) }
+        #expect(throws: TransportError.notReady) { try network.client.session.openStream() }
         #expect(throws: TransportError.notReady) { try network.client.session.sendDatagram([1]) }
         #expect(throws: TransportError.notReady) {
             try network.client.session.write([1], to: StreamID(rawValue: 0))

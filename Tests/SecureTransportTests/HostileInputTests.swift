@@ -65,7 +65,7 @@ import Testing
             }
         }
         #expect(network.connect())
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3000), on: stream, finish: true)
         network.run { network.server?.finished.contains(stream) == true }
         #expect(network.server?.received[stream] == pattern(3000))
@@ -82,7 +82,7 @@ import Testing
             }
         }
         #expect(network.connect())
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3000), on: stream, finish: true)
         network.run { network.server?.finished.contains(stream) == true }
         #expect(network.server?.received[stream] == pattern(3000))
@@ -115,7 +115,7 @@ import Testing
         throwRubbish()
         #expect(network.connect())
         throwRubbish()
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(20_000), on: stream, finish: true)
         network.run { network.server?.finished.contains(stream) == true }
         #expect(network.server?.received[stream] == pattern(20_000))
@@ -124,6 +124,33 @@ import Testing
         network.run { network.server?.closeReason != nil }
         throwRubbish()
         #expect(network.server?.closeReason == .remote(code: 1, reason: ""))
+    }
+
+    @Test func nothingButWhatThePeerSendsIsHeard() throws {
+        let network = try VirtualNetwork()
+        try #require(network.connect())
+        let server = try #require(network.server)
+        var packets: [[UInt8]] = []
+        network.tap = { side, _, bytes in if side == .client { packets.append(bytes) } }
+        let stream = try network.client.session.openStream()
+        network.client.send(pattern(5000), on: stream)
+        network.run { server.receivedCount[stream] == 5000 }
+        network.run(for: .seconds(2))
+        let heard = try #require(server.session.heardAt)
+        #expect(heard < network.now)
+        // Its packets and probes again, copies of them with another end, and rubbish with its tag in front.
+        #expect(packets.contains { $0.first == 0x80 } && packets.contains { $0.first != 0x80 })
+        for packet in packets {
+            network.deliver(packet, to: .server, on: .relay)
+            network.deliver(packet.dropLast() + [packet[packet.count - 1] ^ 1], to: .server, on: .relay)
+        }
+        for first: UInt8 in [0x43, 0x80] {
+            network.deliver([first] + server.session.tag.bytes + pattern(60), to: .server, on: .relay)
+        }
+        #expect(server.session.heardAt == heard)
+        network.client.send([1], on: stream)
+        #expect(network.run { server.receivedCount[stream] == 5001 })
+        #expect(try #require(server.session.heardAt) > heard)
     }
 
     @Test func versionNegotiationAndRetryFromTheNetworkChangeNothing() throws {
@@ -148,7 +175,7 @@ import Testing
         #expect(network.connect())
         var seen: [(VirtualNetwork.Side, PathID, [UInt8])] = []
         network.tap = { seen.append(($0, $1, $2)) }
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(10_000), on: stream, finish: true)
         try network.client.session.sendDatagram([1, 2, 3])
         network.run { network.server?.finished.contains(stream) == true }

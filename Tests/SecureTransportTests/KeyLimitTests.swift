@@ -25,9 +25,9 @@ import Testing
             delay: .milliseconds(20), jitter: .milliseconds(40), bitsPerSecond: 50e6, loss: 0.03, duplication: 0.02)
         let network = try network(cipher, relay: rough) { $0.keyUpdateInterval = 100 }
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(1_500_000), on: stream, finish: true)
-        let back = try server.session.openStream(bidirectional: true)
+        let back = try server.session.openStream()
         server.send(pattern(1_500_000, seed: 3), on: back, finish: true)
         #expect(
             network.run(for: .seconds(200)) {
@@ -50,7 +50,7 @@ import Testing
         }
         let (end, other) = (try #require(network.end(sender)), try #require(network.end(sender.other)))
         other.keepsBytes = false
-        let stream = try end.session.openStream(bidirectional: false)
+        let stream = try end.session.openStream()
         end.send(pattern(5_000_000), on: stream, finish: true)
         #expect(network.run { other.finished.contains(stream) })
         #expect(other.receivedCount[stream] == 5_000_000)
@@ -64,7 +64,7 @@ import Testing
             $0.keyUpdateInterval = .max
             $0.confidentialityLimit = 4
         }
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(1_000_000), on: stream)
         #expect(network.run { network.client.closeReason != nil })
         #expect(network.client.closeReason == .transport(code: UInt64(NGTCP2_AEAD_LIMIT_REACHED)))
@@ -75,7 +75,7 @@ import Testing
     ) throws {
         let network = try network(cipher) { $0.integrityLimit = 100 }
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: false)
+        let stream = try network.client.session.openStream()
         var packet: [UInt8] = []
         network.tap = { side, _, bytes in if side == .client, bytes.count > 1000 { packet = bytes } }
         network.client.send(pattern(20_000), on: stream)

@@ -20,7 +20,7 @@ import Testing
     private func oneSession(_ index: Int) throws {
         let network = try VirtualNetwork(seed: UInt64(index))
         try #require(network.connect())
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(20_000), on: stream)
         network.run(for: .milliseconds(100))
         network.client.session.updateKeys()
@@ -50,7 +50,7 @@ import Testing
         server.keepsBytes = false
         network.client.keepsBytes = false
         for round in 0..<2000 {
-            let stream = try network.client.session.openStream(bidirectional: true)
+            let stream = try network.client.session.openStream()
             network.client.send(pattern(100), on: stream, finish: true)
             network.run(for: .seconds(1)) { server.finished.contains(stream) }
             server.send([1], on: stream, finish: true)

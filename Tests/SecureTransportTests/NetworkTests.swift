@@ -15,8 +15,8 @@ import Testing
             let network = try VirtualNetwork(seed: seed, relay: link)
             try #require(network.connect())
             let server = try #require(network.server)
-            let stream = try network.client.session.openStream(bidirectional: true)
-            let back = try server.session.openStream(bidirectional: true)
+            let stream = try network.client.session.openStream()
+            let back = try server.session.openStream()
             network.client.send(pattern(300_000), on: stream, finish: true)
             server.send(pattern(200_000, seed: 1), on: back, finish: true)
             #expect(
@@ -32,7 +32,7 @@ import Testing
         let network = try VirtualNetwork()
         try #require(network.connect())
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 100_000 }
         network.change(.relay) { $0.isDark = true }
@@ -84,8 +84,8 @@ import Testing
             client: configuration, server: configuration, relay: Link(jitter: .milliseconds(5), loss: 0.02))
         try #require(network.connect())
         let server = try #require(network.server)
-        let stream = try network.client.session.openStream(bidirectional: true)
-        let back = try server.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
+        let back = try server.session.openStream()
         network.client.send(pattern(3_000_000), on: stream, finish: true)
         server.send(pattern(3_000_000, seed: 3), on: back, finish: true)
         #expect(
@@ -107,7 +107,7 @@ import Testing
         network.run(for: .seconds(30))
         #expect(network.server?.session.updateKeys() == false)
         #expect(network.client.session.updateKeys())
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(50_000), on: stream, finish: true)
         #expect(network.run { network.server?.finished.contains(stream) == true })
     }
@@ -117,7 +117,7 @@ import Testing
         try #require(network.connect())
         let server = try #require(network.server)
         server.keepsBytes = false
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         let begin = network.now
         network.client.send(pattern(20 << 20), on: stream, finish: true)
         #expect(network.run { server.finished.contains(stream) })
@@ -136,7 +136,7 @@ extension NetworkTests {
         try #require(network.connect())
         let (sender, receiver) = (try #require(network.end(side)), try #require(network.end(side.other)))
         receiver.keepsBytes = false
-        let stream = try sender.session.openStream(bidirectional: false)
+        let stream = try sender.session.openStream()
         sender.send(pattern(5_000_000), on: stream, finish: true)
         #expect(network.run { receiver.finished.contains(stream) })
         #expect(network.client.session.statistics.keyUpdates >= 3)

@@ -31,7 +31,7 @@ import Testing
         let server = try #require(network.server)
         server.keepsBytes = false
         let before = (choices(network.client), choices(server))
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(16 << 20), on: stream)
         network.run(for: .seconds(30))
         #expect(choices(network.client) - before.0 <= 2 && choices(server) - before.1 <= 2)
@@ -45,7 +45,7 @@ import Testing
         let primary = try #require(network.client.session.route.primary)
         network.change(primary) { $0.delay = .milliseconds(80) }
         // Little goes on, and says nothing against the path.
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         for _ in 0..<30 where network.client.session.route.primary == primary {
             network.client.send([1, 2, 3], on: stream)
             network.run(for: .seconds(1))

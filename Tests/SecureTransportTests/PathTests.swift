@@ -31,7 +31,7 @@ import Testing
     private func startTransfer(_ network: VirtualNetwork, _ server: TestEnd, bytes: Int) throws -> (StreamID, GapMeter)
     {
         server.keepsBytes = false
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         let meter = GapMeter()
         server.deliveries = { [unowned network] in meter.delivered(at: network.now) }
         network.client.send(pattern(bytes), on: stream, finish: true)
@@ -60,7 +60,7 @@ import Testing
 
     @Test func theUpgradeLosesNothingAndKeepsTheOrder() throws {
         let (network, server) = try connected()
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(4_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 500_000 }
         network.addPath(direct, kind: .direct, directLink)
@@ -120,7 +120,7 @@ import Testing
         link.largestPacket = mtu
         let (network, server) = try upgraded(link)
         network.run(for: .seconds(2))
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         let before = network[direct, from: .client].packets
         network.client.send(pattern(2_000_000), on: stream, finish: true)
         #expect(network.run { server.finished.contains(stream) })
@@ -134,7 +134,7 @@ import Testing
         let (network, server) = try upgraded()
         network.run(for: .seconds(2))
         #expect(network.client.session.route.maximumPacketSize == 1452)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(8_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 2_000_000 }
         network.change(direct) { $0.largestPacket = 1300 }
@@ -145,7 +145,7 @@ import Testing
 
     @Test func aRemovedPathCarriesNothingMore() throws {
         let (network, server) = try upgraded()
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(3_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 500_000 }
         network.client.session.removePath(direct, now: network.now)
@@ -179,7 +179,7 @@ import Testing
         network.change(.relay) { $0.isDark = true }
         network.client.session.setRelayAvailable(false, now: network.now)
         server.session.setRelayAvailable(false, now: network.now)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(2_000_000), on: stream, finish: true)
         #expect(network.run { server.finished.contains(stream) })
         network.run(for: .seconds(120))
@@ -190,7 +190,7 @@ import Testing
     @Test func aNewPairReplacesTheOldOne() throws {
         let (network, server) = try upgraded()
         let second = PathID(rawValue: 2)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(4_000_000), on: stream, finish: true)
         network.run { server.receivedCount[stream, default: 0] > 500_000 }
         network.change(direct) { $0.isDark = true }

@@ -12,7 +12,7 @@ import Testing
         let server = try #require(network.server)
         #expect(network.client.session.remoteTag == server.session.tag)
         #expect(server.session.remoteTag == network.client.session.tag)
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(200_000), on: stream)
         network.run { server.receivedCount[stream] == 200_000 }
         network.run(for: .seconds(1))

@@ -20,7 +20,7 @@ import Testing
     {
         let (network, server) = try connected()
         let (sender, receiver) = fromCaller ? (network.client, server) : (server, network.client)
-        let stream = try sender.session.openStream(bidirectional: true)
+        let stream = try sender.session.openStream()
         #expect(stream.rawValue == (fromCaller ? 0 : 1))
         sender.send(pattern(count), on: stream, finish: true)
         #expect(network.run { receiver.finished.contains(stream) })
@@ -31,23 +31,6 @@ import Testing
         #expect(sender.received[stream, default: []] == pattern(count, seed: 9))
     }
 
-    @Test func unidirectionalStreamsGoOneWay() throws {
-        let (network, server) = try connected()
-        let stream = try network.client.session.openStream(bidirectional: false)
-        #expect(stream.rawValue == 2)
-        network.client.send(pattern(5000), on: stream, finish: true)
-        #expect(throws: TransportError.wrongDirection) {
-            try network.client.session.read(from: stream, maxLength: 1)
-        }
-        network.run { server.receivedCount[stream] == 5000 }
-        #expect(throws: TransportError.self) { try server.session.write([1], to: stream) }
-        network.run { server.finished.contains(stream) }
-        #expect(server.received[stream] == pattern(5000))
-        let other = try server.session.openStream(bidirectional: false)
-        #expect(other.rawValue == 3)
-        #expect(throws: TransportError.wrongDirection) { try server.session.stopSending(other, code: 1) }
-    }
-
     @Test func aSlowReaderHoldsTheWriterBackAndLosesNothing() throws {
         let (network, server) = try connected {
             $0.initialStreamWindow = 64 << 10
@@ -56,7 +39,7 @@ import Testing
             $0.maximumStreamSendBuffer = 100_000
         }
         server.readsAtOnce = false
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(1_000_000), on: stream, finish: true)
         network.run(for: .seconds(3))
         #expect(server.session.readableBytes(of: stream) == 64 << 10)
@@ -76,22 +59,22 @@ import Testing
     @Test func anUnreadStreamDoesNotHoldTheOthersBack() throws {
         let (network, server) = try connected { $0.initialStreamWindow = 32 << 10 }
         server.readsAtOnce = false
-        let stuck = try network.client.session.openStream(bidirectional: true)
+        let stuck = try network.client.session.openStream()
         network.client.send(pattern(500_000), on: stuck)
         network.run(for: .seconds(1))
         server.readsAtOnce = true
-        let free = try network.client.session.openStream(bidirectional: true)
+        let free = try network.client.session.openStream()
         network.client.send(pattern(200_000), on: free, finish: true)
         #expect(network.run { server.finished.contains(free) })
         #expect(server.received[stuck] == nil)
     }
 
     @Test func aHundredStreamsShareTheSession() throws {
-        let (network, server) = try connected(relay: Link(loss: 0.02))
+        let (network, server) = try connected(relay: Link(loss: 0.02)) { $0.maximumRemoteStreams = 50 }
         var streams: [StreamID] = []
         for index in 0..<100 {
             let sender = index % 2 == 0 ? network.client : server
-            let stream = try sender.session.openStream(bidirectional: index % 3 != 0)
+            let stream = try sender.session.openStream()
             sender.send(pattern(20_000 + index, seed: UInt8(index)), on: stream, finish: true)
             streams.append(stream)
         }
@@ -110,29 +93,31 @@ import Testing
     @Test func theNumberOfOpenStreamsIsLimitedAndRenewed() throws {
         let (network, server) = try connected { $0.maximumRemoteStreams = 4 }
         var streams: [StreamID] = []
-        for _ in 0..<4 { streams.append(try network.client.session.openStream(bidirectional: false)) }
+        for _ in 0..<4 { streams.append(try network.client.session.openStream()) }
         #expect(throws: TransportError.streamLimit) {
-            try network.client.session.openStream(bidirectional: false)
+            try network.client.session.openStream()
         }
         for round in 0..<50 {
             let stream = streams.removeFirst()
             network.client.send([UInt8(round)], on: stream, finish: true)
             #expect(network.run { server.finished.contains(stream) })
+            #expect(throws: TransportError.streamLimit) { try network.client.session.openStream() }
+            server.send([], on: stream, finish: true)
             #expect(
                 network.run(for: .seconds(2)) {
-                    guard let next = try? network.client.session.openStream(bidirectional: false) else { return false }
+                    guard let next = try? network.client.session.openStream() else { return false }
                     streams.append(next)
                     return true
                 })
         }
-        #expect(network.client.contains(.streamsAvailable(bidirectional: false)))
+        #expect(network.client.contains(.streamsAvailable))
         #expect(server.session.connection.streams.count <= 4)
     }
 
     @Test func aResetReachesTheReader() throws {
         let (network, server) = try connected()
         server.readsAtOnce = false
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(10_000), on: stream)
         network.run { server.session.readableBytes(of: stream) == 10_000 }
         try network.client.session.reset(stream, code: 77)
@@ -148,7 +133,7 @@ import Testing
     @Test func stoppingReachesTheWriter() throws {
         let (network, server) = try connected { $0.initialStreamWindow = 32 << 10 }
         server.readsAtOnce = false
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         network.client.send(pattern(1_000_000), on: stream)
         network.run(for: .seconds(1))
         try server.session.stopSending(stream, code: 5)
@@ -158,23 +143,25 @@ import Testing
             })
         #expect(throws: TransportError.streamNotWritable) { try network.client.session.write([1], to: stream) }
         #expect(network.client.session.isEstablished)
-        let other = try network.client.session.openStream(bidirectional: true)
+        let other = try network.client.session.openStream()
         server.readsAtOnce = true
         network.client.send(pattern(3_000_000), on: other, finish: true)
         #expect(network.run { server.finished.contains(other) })
     }
 
-    @Test func aStoppedUnidirectionalStreamIsForgottenOnBothEnds() throws {
+    @Test func aStreamThatBothGaveUpIsForgottenOnBothEnds() throws {
         let (network, server) = try connected { $0.initialStreamWindow = 32 << 10 }
         server.readsAtOnce = false
         for round in 0..<20 {
-            let stream = try network.client.session.openStream(bidirectional: false)
+            let stream = try network.client.session.openStream()
             network.client.send(pattern(100_000), on: stream)
             network.run { server.session.readableBytes(of: stream) > 0 }
             if round % 2 == 0 {
                 try server.session.stopSending(stream, code: 9)
+                try server.session.reset(stream, code: 9)
             } else {
                 try network.client.session.reset(stream, code: 9)
+                try network.client.session.stopSending(stream, code: 9)
             }
             network.run(for: .seconds(1))
         }
@@ -189,10 +176,11 @@ import Testing
         }
         server.readsAtOnce = false
         for round in 0..<40 {
-            let stream = try network.client.session.openStream(bidirectional: false)
+            let stream = try network.client.session.openStream()
             network.client.send(pattern(60_000), on: stream)
             #expect(network.run(for: .seconds(5)) { server.session.readableBytes(of: stream) > 20_000 }, "\(round)")
             try network.client.session.reset(stream, code: 1)
+            try server.session.reset(stream, code: 1)
             network.run(for: .milliseconds(200))
         }
         #expect(network.client.session.isEstablished)
@@ -254,7 +242,7 @@ import Testing
     @Test func packetsOfOneBurstHaveOneSizeAndFitTheLimits() throws {
         let (network, server) = try connected()
         _ = server
-        let stream = try network.client.session.openStream(bidirectional: true)
+        let stream = try network.client.session.openStream()
         var calls = 0
         for _ in 0..<50 {
             _ = try? network.client.session.write(pattern(200_000), to: stream)
@@ -279,6 +267,28 @@ import Testing
 }
 
 extension StreamTests {
+    @Test func theWindowsOfAllStreamsTogetherGrowNoLargerThanTheSessions() throws {
+        let (network, server) = try connected {
+            $0.initialStreamWindow = 16 << 10
+            $0.maximumStreamWindow = 256 << 10
+            $0.initialSessionWindow = 64 << 10
+            $0.maximumSessionWindow = 512 << 10
+        }
+        server.keepsBytes = false
+        var streams: [StreamID] = []
+        for _ in 0..<5 {
+            let stream = try network.client.session.openStream()
+            network.client.send(pattern(1_500_000), on: stream)
+            streams.append(stream)
+        }
+        #expect(network.run(for: .seconds(60)) { streams.allSatisfy { server.receivedCount[$0] == 1_500_000 } })
+        let windows = server.session.connection.streams.values.map(\.window)
+        #expect(windows.count == 5)
+        #expect(windows.reduce(0, +) <= 512 << 10)
+        #expect(windows.reduce(0, +) > 256 << 10)
+        #expect(windows.allSatisfy { $0 <= 256 << 10 })
+    }
+
     @Test func roomIsAnnouncedEvenToAWriterThatLooksBeforeItWrites() throws {
         let (network, server) = try connected {
             $0.streamSendBuffer = 100_000
@@ -286,7 +296,7 @@ extension StreamTests {
         }
         server.keepsBytes = false
         let session = network.client.session
-        let stream = try session.openStream(bidirectional: true)
+        let stream = try session.openStream()
         #expect(try session.write(pattern(60_000), to: stream) == 60_000)
         #expect(session.writableBytes(of: stream) == 40_000)
         #expect(network.run(for: .seconds(2)) { network.client.contains(.streamWritable(stream)) })

@@ -169,7 +169,7 @@ private struct Eavesdropping {
         exchange(&input, interferes: false)
         exchange(&input, interferes: false)
         try check(caller.isEstablished && answerer.isEstablished, "a stranger cannot end or prevent a session")
-        let stream = try caller.openStream(bidirectional: true)
+        let stream = try caller.openStream()
         try caller.write([1, 2, 3], to: stream, finish: true)
         for _ in 0..<4 { exchange(&input, interferes: false) }
         try check(
@@ -294,7 +294,7 @@ private struct PeerAttack {
         let bytes = [UInt8](repeating: what, count: 3000)
         switch what & 7 {
         case 0, 1:
-            if let opened = try? session.openStream(bidirectional: what & 1 == 0) { streams.append(opened) }
+            if let opened = try? session.openStream() { streams.append(opened) }
         case 2: _ = try? session.write(bytes, to: stream, finish: what & 8 != 0)
         case 3: _ = try? session.read(from: stream, maxLength: 100)
         case 4: try? session.reset(stream, code: UInt64(what))
