@@ -171,14 +171,7 @@ package final class Home: Sendable {
     ///
     /// - Throws: ``HomeError/inUse(processID:)``
     package func goOnline() throws(HomeError) -> OnlineClaim {
-        // Who only looks whether somebody has it holds it for an instant.
-        for _ in 0..<3 {
-            if let lock = try? HomeLock(files, name: Self.onlineLockName, wait: false) {
-                return OnlineClaim(lock: lock)
-            }
-            usleep(2_000)
-        }
-        return OnlineClaim(lock: try HomeLock(files, name: Self.onlineLockName, wait: false))
+        OnlineClaim(lock: try HomeLock(files, name: Self.onlineLockName, wait: false))
     }
 
     /// Milliseconds since 1970.

@@ -125,7 +125,8 @@ final class HomeLock: Sendable {
 
     /// Takes the lock.
     ///
-    /// - Parameter wait: whether to wait for another process to let go, or to fail at once.
+    /// - Parameter wait: whether to wait for another process to let go, or to fail. An instant is waited in any case, for who only looks whether somebody has
+    ///   the lock; and five seconds for that of a process that is gone: a child that it was just starting may have it yet, and gives it up when it begins.
     /// - Throws: ``HomeError/inUse(processID:)`` when it is taken and `wait` is false.
     init(_ files: HomeFiles, name: String, wait: Bool) throws(HomeError) {
         let file = files.path(name)
@@ -133,9 +134,15 @@ final class HomeLock: Sendable {
         guard descriptor >= 0 else {
             throw .system(action: "open", file: file, detail: String(cString: strerror(errno)))
         }
+        let began = ContinuousClock.now
         while flock(descriptor, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
             if errno == EINTR { continue }
             let holder = Self.holder(descriptor)
+            let patience: Duration = holder.map(Self.isGone) == true ? .seconds(5) : .milliseconds(10)
+            if ContinuousClock.now - began < patience {
+                usleep(2_000)
+                continue
+            }
             _ = Glibc.close(descriptor)
             throw .inUse(processID: holder)
         }
@@ -161,6 +168,10 @@ final class HomeLock: Sendable {
             return nil
         }
         return holder(descriptor) ?? 0
+    }
+
+    private static func isGone(_ process: Int32) -> Bool {
+        process > 0 && kill(process, 0) != 0 && errno == ESRCH
     }
 
     private static func holder(_ descriptor: Int32) -> Int32? {

@@ -240,6 +240,32 @@ import Wire
         _ = try home.goOnline()
     }
 
+    /// A process is killed while it starts a child: the child has the lock until it begins. Who comes next waits for that, and takes it for nobody who is online.
+    @Test func waitsForTheLockOfAProcessThatIsGone() async throws {
+        let scratch = try Scratch()
+        let home = try create(scratch)
+        let dead = try Process.run(URL(fileURLWithPath: "/bin/true"), arguments: [])
+        dead.waitUntilExit()
+        let file = scratch.file("online.lock")
+        let child = Glibc.open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        #expect(child >= 0 && flock(child, LOCK_EX | LOCK_NB) == 0)
+        try scratch.write(Array("\(dead.processIdentifier)\n".utf8), "online.lock")
+        let claims = EventLog<Result<OnlineClaim, any Error>>()
+        Thread.detachNewThread { claims.append(Result { try home.goOnline() }) }
+        try await eventually("somebody tries") { Self.descriptors(of: file) > 1 }
+        // Longer than anybody waits who takes it for somebody's who is online.
+        try await nextLook(after: 50)
+        close(child)
+        let claim = try await claims.next("the claim") { $0 }
+        #expect(throws: Never.self) { try claim.get() }
+    }
+
+    /// How many descriptors this process has of a file.
+    private static func descriptors(of file: String) -> Int {
+        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        return all.count { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0)) == file }
+    }
+
     @Test func losesNoChangeOfTwoWritersAtOnce() async throws {
         let scratch = try Scratch()
         let home = try create(scratch)

@@ -61,7 +61,8 @@ package final class SignalingServer: Sendable {
         if let files = configuration.tls { certificates = try CertificateStore(files) } else { certificates = nil }
         let mailbox = try openMailbox(configuration, logger)
         let context = ServerContext(configuration, mailbox: mailbox, logger: logger)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads ?? ServerConfiguration.defaultThreads)
+        let group = MultiThreadedEventLoopGroup(
+            numberOfThreads: configuration.threads ?? ServerConfiguration.defaultThreads)
         do {
             let parts = Parts(
                 context: context, group: group, connections: try await makeConnections(group, context),
