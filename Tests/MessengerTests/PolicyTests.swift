@@ -26,8 +26,8 @@ import Wire
             }
             #expect(try await bob.texts(20) == (0..<20).map { "\($0)" })
             #expect(alice.paths == [.relay] && bob.paths == [.relay])
-            // Offer, end of candidates, refusal: nothing that the shy one answered.
-            #expect(lab.counter("signal_frames_total") <= (shy == .answerer ? 3 : 0))
+            // What a shy answerer signals: `relayOnlyNeverSignalsACandidate`. In how many pieces an offer comes is a matter of time.
+            if shy != .answerer { #expect(lab.counter("signal_frames_total") == 0) }
         }
     }
 
