@@ -135,18 +135,20 @@ let package = Package(
             swiftSettings: strict),
         tests("NoiseTests", ["Noise", "TestTools"], resources: [.copy("Vectors")]),
         tests("IdentityTests", ["Identity", "Noise", "Wire"]),
-        tests("WireTests", ["Wire"]),
+        tests("WireTests", ["TestTools", "Wire"]),
         tests("PathsTests", ["Paths"]),
         .executableTarget(name: "confinement-probe", dependencies: ["CConfine"], path: "Tests/ConfinementProbe"),
         tests("PortMappingTests", ["GatewayHelper", "PortMapping", "TestTools", "Wire", "confinement-probe"]),
         tests("PortSearchTests", ["Paths", "PortSearch", "Wire"]),
-        tests("RatchetTests", ["Ratchet", "Identity", "Noise", "Wire", nioConcurrency], resources: [.copy("Vectors")]),
+        tests(
+            "RatchetTests", ["Ratchet", "Identity", "Noise", "TestTools", "Wire", nioConcurrency],
+            resources: [.copy("Vectors")]),
         tests("ICETests", ["CNice", "CSotto", "ICE", "TestTools", "Wire"]),
         .executableTarget(
             name: "vault-writer", dependencies: ["Identity", "Noise", "Vault"], path: "Tests/VaultWriter",
             swiftSettings: strict),
         tests("VaultTests", ["NATLab", "Vault", "vault-writer", "CSodium", "Identity", "Noise", grdb, nioConcurrency]),
-        tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths"]),
+        tests("SecureTransportTests", ["SecureTransport", "Identity", "Noise", "Paths", "TestTools"]),
         tests(
             "SignalingTests",
             [

@@ -1,4 +1,5 @@
 import Identity
+import TestTools
 import Testing
 
 @testable import Ratchet

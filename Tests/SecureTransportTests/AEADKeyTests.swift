@@ -1,4 +1,5 @@
 import Noise
+import TestTools
 import Testing
 
 @testable import SecureTransport

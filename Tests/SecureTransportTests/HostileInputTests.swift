@@ -1,5 +1,6 @@
 import Noise
 import Paths
+import TestTools
 import Testing
 
 @testable import SecureTransport

@@ -50,6 +50,16 @@ import Wire
         #expect(numbers.contains(10_999))
     }
 
+    /// The other way round: who has little there finds room at the expense of who has much, and loses nothing.
+    @Test func whoHasLessThanAShareDisplacesWhoHasMore() {
+        var queue = RelayQueue()
+        for index in 0..<80 { _ = queue.append(frame(10_000 + index), from: mallory, limit: 100_000) }
+        for index in 0..<10 { _ = queue.append(frame(index), from: alice, limit: 100_000) }
+        let numbers = drain(&queue)
+        #expect(numbers.filter { $0 < 10_000 } == Array(0..<10))
+        #expect(numbers.filter { $0 >= 10_000 }.first.map { $0 > 10_000 } == true)
+    }
+
     @Test func sendersTakeTurnsByBytes() {
         var queue = RelayQueue()
         for index in 0..<20 { _ = queue.append(frame(10_000 + index, size: 60_000), from: mallory, limit: 10 << 20) }

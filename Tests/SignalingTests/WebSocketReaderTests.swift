@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import NIOWebSocket
+import TestTools
 import Testing
 import Wire
 
@@ -151,20 +152,5 @@ import Wire
     /// A channel keeps an allocator of three words in place; a larger one would be memory, and a cache line, of its own for each connection.
     @Test func theAllocatorOfReadBuffersIsSmall() {
         #expect(MemoryLayout<ReadBufferAllocator>.size <= 3 * MemoryLayout<Int>.size)
-    }
-}
-
-/// Always the same numbers (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
     }
 }

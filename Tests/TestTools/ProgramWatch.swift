@@ -74,8 +74,7 @@ final class ProgramWatch: @unchecked Sendable {
             guarded.lastTicket += 1
             return guarded.lastTicket
         }
-        let alarm = Task { [self] in
-            do { try await Task.sleep(until: deadline) } catch { return }
+        let alarm = Alarm(at: deadline) { [self] in
             lock.withLock { guarded.waiters.removeValue(forKey: ticket) }?.resume()
         }
         await withCheckedContinuation { continuation in

@@ -1,3 +1,4 @@
+import TestTools
 import Testing
 
 @testable import Wire
@@ -141,7 +142,7 @@ struct PCPTests {
 
     /// Random bytes, and valid answers with some of their bytes replaced: refused, or read as they stand there.
     @Test func survivesRandomBytes() {
-        var generator = SeededGenerator(state: 6_887)
+        var generator = SeededGenerator(seed: 6_887)
         var read = 0
         for round in 0..<50_000 {
             var bytes: [UInt8]
@@ -196,17 +197,6 @@ struct PCPEpochTests {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-
-    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
+extension SeededGenerator {
+    fileprivate mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
 }

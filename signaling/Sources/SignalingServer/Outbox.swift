@@ -5,8 +5,8 @@ import Wire
 /// What waits to be written to one client: the only part of a connection that other event loops touch.
 ///
 /// The drop rules, in full:
-/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped of the sender that has most there, for QUIC repairs
-///   and fresh packets are worth more than stale ones. Senders are served in turns (`RelayQueue`).
+/// - RELAY: at most `relayQueueBytes` wait; beyond, the oldest are dropped of a sender that has more than its share there, for QUIC
+///   repairs and fresh packets are worth more than stale ones. Senders are served in turns (`RelayQueue`).
 /// - SIGNAL: never dropped in silence. At most `signalQueueFrames` wait; beyond, some wait with their sender (`WaitingSignals`) until there
 ///   is room, or `signalWait` is over: then the sender is told UNREACHABLE(overloaded), and so is everybody at once until the
 ///   queue has moved.

@@ -2,7 +2,7 @@ import NIOCore
 import Wire
 
 /// RELAY frames that wait for one client, in turns: each of those who send to it gets the same share of what the client takes, and who
-/// sends the most loses the oldest. So nobody, a stranger least of all, can push another's conversation out by sending more.
+/// has more than a share loses the oldest. So nobody, a stranger least of all, can push another's conversation out by sending more.
 ///
 /// Deficit round robin (Shreedhar and Varghese, 1995): a turn is worth so many bytes, whatever the size of frames.
 struct RelayQueue {

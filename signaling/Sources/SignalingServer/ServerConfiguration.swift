@@ -144,7 +144,7 @@ package struct ServerLimits: Sendable {
     /// UNREACHABLE answers to one peer.
     package var unreachable = RateLimit(rate: 20, burst: 100)
 
-    /// RELAY bytes that wait for one receiver; beyond, the oldest of whoever has most there are dropped.
+    /// RELAY bytes that wait for one receiver; beyond, the oldest of whoever has more than a fair share there are dropped.
     package var relayQueueBytes = 512 * 1024
     /// SIGNAL frames that wait for one receiver; beyond, their senders wait.
     package var signalQueueFrames = 64
