@@ -79,6 +79,30 @@ import Wire
         }
     }
 
+    /// What found no room tells of all that waits behind it, or that would come without it.
+    @Test func allThatWaitsForTheSameQueueIsGivenUpTogether() async throws {
+        try await withServer {
+            $0.limits.signalQueueFrames = 4
+            $0.limits.signalWait = .minutes(5)
+            $0.limits.signals = RateLimit(rate: 1e6, burst: 1e6)
+        } _: { server in
+            let (bob, key) = try await RawConnection.loggedIn(server, receiveBuffer: 8192)
+            try await bob.setReading(false)
+            let (alice, _) = try await RawConnection.loggedIn(server)
+            _ = try await Self.fill(key, from: alice, of: server, more: 0)
+            let first = NIODeadline.now()
+            for _ in 0..<3 { try await alice.send(.signal(peer: key, payload: [1])) }
+            try await alice.send(9, [])
+            #expect(try await alice.readFrame().opcode == 10)
+            // The time of the first is over, that of the others is not.
+            try await server.sweep(now: first + .minutes(5))
+            for _ in 0..<4 {
+                #expect(try await alice.readFrame().signaling == .unreachable(peer: key, reason: .overloaded))
+            }
+            try await bob.channel.close()
+        }
+    }
+
     /// The attack: who does not read has the victim send to it (the `bye` to a stranger that dials), under as many names as it likes.
     @Test func aReceiverThatDoesNotReadStopsNothingElse() async throws {
         try await withServer {
